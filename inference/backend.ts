@@ -1,0 +1,90 @@
+/** What a role asks of a model. Plain data: it travels in the command `call.ask`. */
+export interface ModelRequest {
+  model: string;
+  messages: ModelMessage[];
+  tools: ToolDescription[];
+  /** Upper bound of the reply, in tokens. */
+  maxTokens: number;
+  temperature?: number;
+  /** Who asks and at which turn; scripted replies are chosen by it. */
+  role: string;
+}
+
+export type ModelMessage =
+  | { role: 'system' | 'user'; content: string }
+  | { role: 'assistant'; content: string; toolCalls: ToolCall[] }
+  | { role: 'tool'; toolCallId: string; content: string; status: 'ok' | 'failed' | 'denied' };
+
+export interface ToolDescription {
+  name: string;
+  description: string;
+  /** JSON Schema of the arguments. */
+  arguments: Record<string, unknown>;
+}
+
+export interface ToolCall {
+  id: string;
+  name: string;
+  /** As parsed; `null` with `invalidArguments` set when the model's JSON was broken. */
+  arguments: Record<string, unknown> | null;
+  invalidArguments?: string;
+}
+
+export interface ModelReply {
+  content: string;
+  toolCalls: ToolCall[];
+  finish: 'stop' | 'length' | 'tool_calls';
+  usage: Usage;
+  /** The provider's or gateway's own id of this request, for its logs. */
+  requestId?: string;
+}
+
+/** Tokens as the provider counted them; `estimated` where it did not say. */
+export interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+  estimated: boolean;
+}
+
+/** Named by consequence: `permanent` will not mend by itself, `retryable` may with another try or another model. */
+export class BackendError extends Error {
+  readonly kind: 'permanent' | 'retryable';
+  /** How long the provider asked us to wait, if it did. */
+  readonly retryAfterMs: number | undefined;
+  readonly status: number | undefined;
+  constructor(kind: 'permanent' | 'retryable', message: string, more: { retryAfterMs?: number; status?: number; cause?: unknown } = {}) {
+    super(message, { cause: more.cause });
+    this.name = 'BackendError';
+    this.kind = kind;
+    this.retryAfterMs = more.retryAfterMs;
+    this.status = more.status;
+  }
+}
+
+/** One model server behind one interface. Created once a process; holds the key. */
+export interface Backend {
+  /** One provider call without retries of its own; throws BackendError. Aborting `signal` ends it at once. */
+  complete(request: ModelRequest, options: { signal: AbortSignal; onText: (text: string) => void }): Promise<ModelReply>;
+  /** Is the server there and does it have this model? Costs no tokens. Throws BackendError that names address or variable and the mend. */
+  check(model: string, signal: AbortSignal): Promise<void>;
+}
+
+/** One model of the registry, as `switchyard.yaml` gives it. */
+export interface ModelDefinition {
+  name: string;
+  backend: string;
+  pool: string;
+  /** The provider's own name of the model. */
+  model: string;
+  url?: string;
+  /** Name of the environment variable that holds the key, never the key. */
+  apiKeyVariable?: string;
+  /** Path of the script, for `scripted`. */
+  script?: string;
+  contextTokens: number;
+  maxTokens: number;
+  /** Micro-dollars per million tokens. */
+  prices?: { inputMicroDollars: number; outputMicroDollars: number; source: string; asOf: string };
+  tags: string[];
+  timeoutMs: number;
+}

@@ -1,0 +1,84 @@
+/** Who may connect, and what they may say and hear. Subjects may hold the wildcards `*` and `>`. */
+export type ServerUser = {
+  name: string;
+  password: string;
+  publish: string[];
+  subscribe: string[];
+  /** Whether a reply may be published to the reply subject of any message received. */
+  allowResponses?: boolean;
+};
+
+/** What a server is configured with; ports are numbers, 0 for one that the system chooses. */
+export type ServerSettings = {
+  name: string;
+  /** `power`: every acknowledged message survives a power cut (one fsync each). `process`: survives kill -9. */
+  durability: 'power' | 'process';
+  storeDirectory: string;
+  /** The server writes `<program>_<pid>.ports` here once it listens. */
+  portsDirectory: string;
+  /** How many bytes all streams together may hold. */
+  maxStoreBytes: number;
+  port: number;
+  websocketPort?: number;
+  monitoringPort?: number;
+  users: ServerUser[];
+};
+
+/** No message may be larger; what is larger travels through the object store, by `dataref`. */
+export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+
+const LOOPBACK = '127.0.0.1';
+
+/**
+ * The text of a nats-server configuration file: loopback only, JetStream on, one list of users.
+ * (Its format is a superset of JSON.) It holds passwords: write it for the owner only.
+ * Throws a RangeError without users, since such a server would let everybody in.
+ */
+export function serverConfig(settings: ServerSettings): string {
+  const { name, durability, storeDirectory, portsDirectory, maxStoreBytes, users } = settings;
+  if (users.length === 0)
+    throw new RangeError('a server without users would accept every connection: name at least one');
+  const config = {
+    server_name: name,
+    host: LOOPBACK,
+    port: chosen(settings.port),
+    ports_file_dir: portsDirectory,
+    max_payload: MAX_PAYLOAD_BYTES,
+    jetstream: {
+      store_dir: storeDirectory,
+      max_file_store: maxStoreBytes,
+      // Left out, the server syncs every two minutes.
+      sync_interval: durability === 'power' ? 'always' : undefined,
+    },
+    websocket:
+      settings.websocketPort === undefined
+        ? undefined
+        : { host: LOOPBACK, port: chosen(settings.websocketPort), no_tls: true },
+    http:
+      settings.monitoringPort === undefined ? undefined : `${LOOPBACK}:${chosen(settings.monitoringPort)}`,
+    authorization: { users: users.map(userEntry) },
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+function userEntry({ name, password, publish, subscribe, allowResponses }: ServerUser) {
+  return {
+    user: name,
+    password,
+    permissions: {
+      publish: only(publish),
+      subscribe: only(subscribe),
+      allow_responses: allowResponses ? true : undefined,
+    },
+  };
+}
+
+/** An empty list of allowed subjects would mean "no restriction" to the server. */
+function only(subjects: string[]) {
+  return subjects.length > 0 ? { allow: subjects } : { deny: ['>'] };
+}
+
+/** nats-server's word for "a port that the system chooses" is -1. */
+function chosen(port: number): number {
+  return port === 0 ? -1 : port;
+}

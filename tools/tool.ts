@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox';
+import type { Workspace } from './workspace.ts';
 
 /**
  * What may be repeated after a crash. `idempotent`: repeat it; `queryable`: look whether it was done,
@@ -8,6 +9,9 @@ export type EffectClass = 'idempotent' | 'queryable' | 'opaque';
 
 /** How tightly a program was held: a bubblewrap sandbox without network, or nothing at all. */
 export type SandboxLevel = 'bubblewrap' | 'none';
+
+/** What can hold a program on this machine, as `probeSandbox` found it, or why nothing can. */
+export type Sandbox = { level: 'bubblewrap'; bwrap: string } | { level: 'none'; why: string };
 
 /** What one tool step came to. It is journaled as it stands, so it holds no secret and is cut openly. */
 export interface ToolOutcome {
@@ -51,7 +55,10 @@ export interface ToolContext {
   workspace: string;
   /** The workspace's commit before this step. */
   commit: string;
+  /** The commit that protected files are restored from before tests are judged. */
+  baseCommit: string;
   policy: ToolPolicy;
+  sandbox: Sandbox;
   test: { argv: string[] };
   /** Aborted when the run is stopped or another process took over. */
   signal: AbortSignal;
@@ -79,5 +86,7 @@ export interface Tool {
   effect: EffectClass;
   /** True where the step may change files, so that it ends in a commit. */
   changesFiles: boolean;
-  perform(args: never, context: ToolContext): Promise<ToolOutcome>;
+  /** True where the step starts a program: without a sandbox its effect is `opaque`, whatever `effect` says. */
+  runsPrograms: boolean;
+  perform(args: never, context: ToolContext, workspace: Workspace): Promise<ToolOutcome>;
 }

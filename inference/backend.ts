@@ -46,16 +46,29 @@ export interface Usage {
   estimated: boolean;
 }
 
-/** Named by consequence: `permanent` will not mend by itself, `retryable` may with another try or another model. */
+/**
+ * Named by consequence: `permanent` will not mend by itself, `retryable` may with another try or another
+ * model. The message says what is wrong and, where `mend` is known, how to put it right; never a key.
+ */
 export class BackendError extends Error {
   readonly kind: 'permanent' | 'retryable';
+  /** What is wrong, without the mend. */
+  readonly problem: string;
+  /** What a person can do about it. */
+  readonly mend: string | undefined;
   /** How long the provider asked us to wait, if it did. */
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
-  constructor(kind: 'permanent' | 'retryable', message: string, more: { retryAfterMs?: number; status?: number; cause?: unknown } = {}) {
-    super(message, { cause: more.cause });
+  constructor(
+    kind: 'permanent' | 'retryable',
+    problem: string,
+    more: { mend?: string; retryAfterMs?: number; status?: number; cause?: unknown } = {},
+  ) {
+    super(more.mend === undefined ? problem : `${problem}; ${more.mend}`, { cause: more.cause });
     this.name = 'BackendError';
     this.kind = kind;
+    this.problem = problem;
+    this.mend = more.mend;
     this.retryAfterMs = more.retryAfterMs;
     this.status = more.status;
   }
@@ -63,8 +76,15 @@ export class BackendError extends Error {
 
 /** One model server behind one interface. Created once a process; holds the key. */
 export interface Backend {
-  /** One provider call without retries of its own; throws BackendError. Aborting `signal` ends it at once. */
-  complete(request: ModelRequest, options: { signal: AbortSignal; onText: (text: string) => void }): Promise<ModelReply>;
+  /**
+   * One provider call without retries of its own; throws BackendError. Aborting `signal` ends it at once
+   * (with a permanent BackendError: whoever cancelled knows why). Every tool call of a reply has an id that
+   * no other call of the same request or reply bears; its name is as the model gave it, known or not.
+   */
+  complete(
+    request: ModelRequest,
+    options: { signal: AbortSignal; onText: (text: string) => void },
+  ): Promise<ModelReply>;
   /** Is the server there and does it have this model? Costs no tokens. Throws BackendError that names address or variable and the mend. */
   check(model: string, signal: AbortSignal): Promise<void>;
 }

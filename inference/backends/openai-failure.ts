@@ -1,0 +1,141 @@
+import { APIError } from 'openai';
+import { BackendError } from '../backend.ts';
+import { readRetryAfter } from './retry-after.ts';
+
+/** What a failure is told with: names and addresses, and the key only to keep it out of every message. */
+export interface FailureContext {
+  address: string;
+  model: string;
+  apiKeyVariable: string | undefined;
+  key: string | undefined;
+}
+
+const contextOverflow =
+  /context_length_exceeded|exceed_context_size|context (length|size|window)|maximum context|prompt is too long/i;
+
+/**
+ * What the official client threw, as a BackendError: by HTTP status, by the error object inside a stream, or
+ * by the reason why no answer came at all. (A 404 is told apart by the backend, which can ask for the models.)
+ */
+export function toBackendError(error: unknown, context: FailureContext): BackendError {
+  if (error instanceof BackendError) return error;
+  if (!(error instanceof APIError)) return brokenStream(error, context);
+  const status = error.status ?? statusInStream(error);
+  if (status === undefined)
+    return error.error === undefined ? noAnswer(error, context) : inStream(error, context);
+  const excerpt = excerptOf(error, context);
+  const more = { status, cause: withoutKey(error, context) };
+  if (status === 401 || status === 403) return refusedKey(status, context);
+  if (contextOverflow.test(`${error.code} ${error.type} ${error.message}`) && status < 500) {
+    return new BackendError(
+      'permanent',
+      `the request is larger than the context of ${context.model}: ${excerpt}`,
+      {
+        ...more,
+        mend: "set the model's contextTokens to what the server really gives it",
+      },
+    );
+  }
+  if (status === 429 && error.code === 'insufficient_quota') {
+    return new BackendError(
+      'permanent',
+      `the account behind ${context.address} has no quota left: ${excerpt}`,
+      more,
+    );
+  }
+  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) {
+    const retryAfterMs = readRetryAfter(error.headers, Date.now());
+    return new BackendError('retryable', `${context.address} answered ${status}: ${excerpt}`, {
+      ...more,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  }
+  if (/does not support tools|tool.*not supported/i.test(error.message)) {
+    return new BackendError('permanent', `${context.model} cannot call tools: ${excerpt}`, {
+      ...more,
+      mend: 'choose a model that can',
+    });
+  }
+  return new BackendError(
+    'permanent',
+    `${context.address} refused the request (${status}): ${excerpt}`,
+    more,
+  );
+}
+
+/** Never the server's own words: some repeat the key that they refuse. */
+function refusedKey(status: number, context: FailureContext): BackendError {
+  const { address, apiKeyVariable } = context;
+  if (apiKeyVariable === undefined) {
+    return new BackendError('permanent', `${address} wants a key (${status})`, {
+      status,
+      mend: 'put it into an environment variable and name that variable as apiKeyVariable of the model',
+    });
+  }
+  return new BackendError('permanent', `${address} refused the key in ${apiKeyVariable} (${status})`, {
+    status,
+    mend: `check that ${apiKeyVariable} holds a valid key that may use ${context.model}`,
+  });
+}
+
+function noAnswer(error: APIError, context: FailureContext): BackendError {
+  const reason = rootReason(error);
+  if (/CERT|SSL|TLS|SELF_SIGNED/.test(reason)) {
+    return new BackendError('permanent', `the certificate of ${context.address} is not trusted (${reason})`, {
+      mend: 'name its authority in NODE_EXTRA_CA_CERTS',
+    });
+  }
+  if (reason.startsWith('UND_ERR_HEADERS_TIMEOUT')) {
+    // Node's fetch waits five minutes for the first byte, whatever the model's timeoutMs allows.
+    return new BackendError('retryable', `${context.address} sent nothing for five minutes`);
+  }
+  return new BackendError('retryable', `nothing answers at ${context.address} (${reason})`, {
+    mend: "start the model server there, or mend the model's url",
+  });
+}
+
+function inStream(error: APIError, context: FailureContext): BackendError {
+  const excerpt = excerptOf(error, context);
+  const isOverflow = contextOverflow.test(`${error.code} ${error.type} ${error.message}`);
+  return isOverflow
+    ? new BackendError('permanent', `the request is larger than the context of ${context.model}: ${excerpt}`)
+    : new BackendError('retryable', `${context.address} broke off its reply: ${excerpt}`);
+}
+
+function brokenStream(error: unknown, context: FailureContext): BackendError {
+  const words =
+    error instanceof Error ? `${error.message}${error.cause ? `: ${rootReason(error)}` : ''}` : String(error);
+  return new BackendError(
+    'retryable',
+    `the reply of ${context.address} broke off: ${censor(words, context)}`,
+  );
+}
+
+/** Servers that notice a fault once they stream put the status into the error object as its code. */
+function statusInStream(error: APIError): number | undefined {
+  const code = Number(error.code);
+  return code >= 400 && code < 600 ? code : undefined;
+}
+
+function rootReason(error: Error): string {
+  let reason = error.message;
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    reason = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message || reason;
+  }
+  return reason;
+}
+
+function excerptOf(error: APIError, context: FailureContext): string {
+  const text = censor(error.message, context).replace(/\s+/g, ' ');
+  const id = error.requestID ? ` (request ${error.requestID})` : '';
+  return (text.length > 300 ? `${text.slice(0, 300)}... [cut]` : text) + id;
+}
+
+function censor(text: string, context: FailureContext): string {
+  return context.key ? text.replaceAll(context.key, '[key]') : text;
+}
+
+function withoutKey(error: APIError, context: FailureContext): Error {
+  // The client's own error carries headers and bodies; only its censored words may travel on.
+  return new Error(censor(error.message, context));
+}

@@ -1,0 +1,109 @@
+import type OpenAI from 'openai';
+import { BackendError } from '../backend.ts';
+import type { ModelReply, ModelRequest, ToolCall } from '../backend.ts';
+import { estimateUsage } from '../estimate.ts';
+import { readTextToolCall } from '../text-tool-call.ts';
+import { readArguments } from '../tool-arguments.ts';
+
+type Chunk = OpenAI.Chat.Completions.ChatCompletionChunk;
+type CallDelta = OpenAI.Chat.Completions.ChatCompletionChunk.Choice.Delta.ToolCall;
+
+/** A tool call in the making: its arguments arrive in pieces that are no JSON by themselves. */
+interface Draft {
+  index: number | undefined;
+  id: string | undefined;
+  name: string;
+  argumentsText: string;
+}
+
+/** A reply in the making. */
+export interface ReplyDraft {
+  content: string;
+  drafts: Draft[];
+  finish: string | undefined;
+  usage: OpenAI.CompletionUsage | undefined;
+}
+
+export function emptyDraft(): ReplyDraft {
+  return { content: '', drafts: [], finish: undefined, usage: undefined };
+}
+
+/** Takes one chunk into the draft and returns the text it brought. */
+export function takeChunk(draft: ReplyDraft, chunk: Chunk): string {
+  if (chunk.usage) draft.usage = chunk.usage;
+  // Usage comes in a chunk without choices, and some servers send chunks of their own making.
+  const choice = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
+  if (!choice) return '';
+  for (const delta of choice.delta?.tool_calls ?? []) takeCall(draft.drafts, delta);
+  if (choice.finish_reason) draft.finish = choice.finish_reason;
+  const text = choice.delta?.content ?? '';
+  draft.content += text;
+  return text;
+}
+
+/**
+ * Pieces of one call share its index. Not with every server: Ollama gave every parallel call index 0
+ * (ollama#15457), older ones none; there a new id together with a name begins a new call.
+ */
+function takeCall(drafts: Draft[], delta: CallDelta): void {
+  const last = drafts.findLast((draft) => delta.index === undefined || draft.index === delta.index);
+  const name = delta.function?.name;
+  const isNew = !last || (Boolean(name) && Boolean(delta.id) && delta.id !== last.id);
+  const draft = isNew ? { index: delta.index, id: undefined, name: '', argumentsText: '' } : last;
+  if (isNew) drafts.push(draft);
+  draft.id ??= delta.id || undefined;
+  // The name is not sent in pieces, but some servers repeat it with every piece.
+  if (draft.name === '') draft.name = name ?? '';
+  const piece: unknown = delta.function?.arguments ?? '';
+  draft.argumentsText += typeof piece === 'string' ? piece : JSON.stringify(piece);
+}
+
+/** The reply, once the stream has ended. Throws a retryable BackendError if it ended before the reply did. */
+export function finishReply(
+  draft: ReplyDraft,
+  request: ModelRequest,
+  requestId: string | undefined,
+): ModelReply {
+  if (draft.finish === undefined) {
+    throw new BackendError('retryable', 'the stream ended before the reply was finished');
+  }
+  if (draft.finish === 'content_filter') {
+    throw new BackendError('permanent', "the provider's content filter stopped the reply");
+  }
+  const { content, drafts } = withTextCall(draft, request);
+  const toolCalls = nameCalls(drafts, request);
+  const usage = draft.usage
+    ? {
+        inputTokens: draft.usage.prompt_tokens,
+        outputTokens: draft.usage.completion_tokens,
+        estimated: false,
+      }
+    : estimateUsage(request, content, toolCalls);
+  const finish = draft.finish === 'length' ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop';
+  return { content, toolCalls, finish, usage, ...(requestId !== undefined && { requestId }) };
+}
+
+/** Takes a call that the model wrote as its text for what it was meant to be. */
+function withTextCall(draft: ReplyDraft, request: ModelRequest): Pick<ReplyDraft, 'content' | 'drafts'> {
+  if (draft.drafts.length > 0 || draft.finish !== 'stop') return draft;
+  const knownTools = request.tools.map((tool) => tool.name);
+  const written = readTextToolCall(draft.content, knownTools);
+  if (!written) return draft;
+  const argumentsText = JSON.stringify(written.arguments);
+  return { content: '', drafts: [{ index: 0, id: undefined, name: written.name, argumentsText }] };
+}
+
+/** Gives every call an id that nothing else in the conversation has: not every server does. */
+function nameCalls(drafts: Draft[], request: ModelRequest): ToolCall[] {
+  const earlier = request.messages.flatMap((message) =>
+    message.role === 'assistant' ? message.toolCalls : [],
+  );
+  const taken = new Set(earlier.map((call) => call.id));
+  let number = earlier.length;
+  return drafts.map((draft) => {
+    let id = draft.id;
+    while (!id || taken.has(id)) id = `call_${number++}`;
+    taken.add(id);
+    return { id, name: draft.name, ...readArguments(draft.argumentsText) };
+  });
+}

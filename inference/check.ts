@@ -1,0 +1,97 @@
+import { BackendError } from './backend.ts';
+import type { Backend, ModelDefinition, ModelReply, ModelRequest } from './backend.ts';
+import { createBackend } from './backends.ts';
+
+/** What `doctor` shows of a model, and what decides whether work may begin. */
+export interface ModelCheck {
+  ok: boolean;
+  /** From asking to the whole reply; 0 where it did not come to asking. */
+  latencyMs: number;
+  /** Length of the reply, the arguments of a tool call included. */
+  replyCharacters: number;
+  /** Speed of writing, from the first word on; absent where the reply was too short to tell. */
+  tokensPerSecond?: number;
+  /** What is wrong, naming the variable, address or model. */
+  problem?: string;
+  /** What to do about it. */
+  mend?: string;
+}
+
+/** A first call may load gigabytes before it answers. */
+const checkTimeoutMs = 120_000;
+
+/**
+ * Is the model there, does the key fit, and does it answer a trivial prompt? The prompt offers a tool, because
+ * a model that cannot call tools is of no use here. Costs a few tokens; never throws; tries once.
+ */
+export async function checkModel(
+  definition: ModelDefinition,
+  environment: Record<string, string | undefined>,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<ModelCheck> {
+  const timeoutMs = Math.min(definition.timeoutMs, checkTimeoutMs);
+  let askedAt: number | undefined;
+  try {
+    const backend = createBackend({ ...definition, timeoutMs }, environment);
+    await backend.check(definition.model, signal);
+    askedAt = performance.now();
+    return await ask(backend, definition, signal);
+  } catch (error) {
+    const latencyMs = askedAt === undefined ? 0 : Math.round(performance.now() - askedAt);
+    if (!(error instanceof BackendError)) throw error;
+    const { problem, mend } = error;
+    return { ok: false, latencyMs, replyCharacters: 0, problem, ...(mend !== undefined && { mend }) };
+  }
+}
+
+async function ask(backend: Backend, definition: ModelDefinition, signal: AbortSignal): Promise<ModelCheck> {
+  const askedAt = performance.now();
+  let firstTextAt: number | undefined;
+  const reply = await backend.complete(trivialRequest(definition), {
+    signal,
+    onText: () => (firstTextAt ??= performance.now()),
+  });
+  const endedAt = performance.now();
+  const latencyMs = Math.round(endedAt - askedAt);
+  const replyCharacters = charactersOf(reply);
+  const speed = speedOf(reply, firstTextAt, endedAt);
+  // A model that thinks before it speaks may spend the whole allowance on that: it is there all the same.
+  if (replyCharacters > 0 || reply.finish === 'length') {
+    return { ok: true, latencyMs, replyCharacters, ...(speed !== undefined && { tokensPerSecond: speed }) };
+  }
+  const problem = `${definition.name} answered a trivial prompt with nothing`;
+  return {
+    ok: false,
+    latencyMs,
+    replyCharacters,
+    problem,
+    mend: 'try another model, or see the log of its server',
+  };
+}
+
+function trivialRequest(definition: ModelDefinition): ModelRequest {
+  return {
+    model: definition.model,
+    role: 'check',
+    maxTokens: Math.min(256, definition.maxTokens),
+    messages: [{ role: 'user', content: 'Say in one short sentence that you are ready.' }],
+    tools: [
+      {
+        name: 'say-ready',
+        description: 'Says that you are ready. Answering in words is just as good.',
+        arguments: { type: 'object', properties: { text: { type: 'string' } } },
+      },
+    ],
+  };
+}
+
+function charactersOf(reply: ModelReply): number {
+  const ofCalls = reply.toolCalls.map((call) => call.name.length + JSON.stringify(call.arguments).length);
+  return reply.content.length + ofCalls.reduce((sum, length) => sum + length, 0);
+}
+
+function speedOf(reply: ModelReply, firstTextAt: number | undefined, endedAt: number): number | undefined {
+  const { outputTokens } = reply.usage;
+  if (firstTextAt === undefined || outputTokens < 2 || endedAt - firstTextAt < 1) return undefined;
+  return Math.round(((outputTokens - 1) * 10_000) / (endedAt - firstTextAt)) / 10;
+}

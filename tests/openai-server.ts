@@ -1,0 +1,236 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Behaviour, PlayedToolCall } from './model-behaviour.ts';
+
+/** A chat-completions request as it came over the wire, the parts that a test or a played session looks at. */
+export interface ChatRequest {
+  model: string;
+  messages: ChatMessage[];
+  tools?: { type: string; function: { name: string; description?: string; parameters?: unknown } }[];
+  stream?: boolean;
+  stream_options?: { include_usage?: boolean };
+  max_tokens?: number;
+  max_completion_tokens?: number;
+  temperature?: number;
+}
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  content: string | null;
+  tool_calls?: { id: string; type: string; function: { name: string; arguments: string } }[];
+  tool_call_id?: string;
+}
+
+export interface RecordedRequest {
+  body: ChatRequest;
+  headers: IncomingMessage['headers'];
+  /** Set when the client hung up before the reply was whole. */
+  aborted: boolean;
+}
+
+export interface OpenAiServer {
+  /** The API's root, `http://127.0.0.1:PORT/v1`. */
+  url: string;
+  /** Chat completions asked for so far, in order; not the lists of models. */
+  requests: RecordedRequest[];
+  /** Drops every connection. */
+  close(): Promise<void>;
+}
+
+/** Decides what the server does with a request; `index` counts from 0 over the server's life. */
+export type Behave = (request: ChatRequest, index: number) => Behaviour | Promise<Behaviour>;
+
+/**
+ * Starts a loopback server that speaks the OpenAI chat-completions API by its documentation: `POST
+ * /v1/chat/completions` (streamed) and `GET /v1/models`. `models`: those it has (any other is a 404); by
+ * default it lists `test-model` and takes every name. `key`: the one it wants; none by default.
+ */
+export async function startOpenAiServer(options: {
+  behave: Behave;
+  models?: string[];
+  key?: string;
+  port?: number;
+}): Promise<OpenAiServer> {
+  const requests: RecordedRequest[] = [];
+  const server = createServer((request, response) => {
+    handle(request, response).catch(() => response.destroy());
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (options.key !== undefined && request.headers.authorization !== `Bearer ${options.key}`) {
+      const message = `Incorrect API key provided: ${request.headers.authorization ?? ''}`;
+      return sendError(response, { kind: 'error', status: 401, message, code: 'invalid_api_key' });
+    }
+    if (request.method === 'GET' && request.url === '/v1/models') {
+      const data = (options.models ?? ['test-model']).map((id) => ({
+        id,
+        object: 'model',
+        created: 0,
+        owned_by: 'test',
+      }));
+      return sendJson(response, 200, { object: 'list', data });
+    }
+    if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
+      return sendError(response, { kind: 'error', status: 404, message: `no such path: ${request.url}` });
+    }
+    const body = JSON.parse(await readBody(request)) as ChatRequest;
+    const record: RecordedRequest = { body, headers: request.headers, aborted: false };
+    response.on('close', () => (record.aborted = !response.writableFinished));
+    const index = requests.push(record) - 1;
+    if (options.models && !options.models.includes(body.model)) {
+      const message = `The model '${body.model}' does not exist`;
+      return sendError(response, { kind: 'error', status: 404, message, code: 'model_not_found' });
+    }
+    await play(await options.behave(body, index), body, response, index);
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    requests,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function play(
+  behaviour: Behaviour,
+  body: ChatRequest,
+  response: ServerResponse,
+  index: number,
+): Promise<void> {
+  const stream = () => openStream(response, body, index);
+  switch (behaviour.kind) {
+    case 'error':
+      return sendError(response, behaviour);
+    case 'raw':
+      response.writeHead(behaviour.status, { 'content-type': behaviour.contentType }).end(behaviour.body);
+      return;
+    case 'hang':
+      // Nothing more is written; the connection stays until the client or the test closes it.
+      if (behaviour.after !== undefined) stream().delta({ content: behaviour.after });
+      return;
+    case 'malformed':
+      stream().raw('{"id": "chatcmpl-1", "choices": [{"delta": {"cont');
+      response.end();
+      return;
+    case 'cut':
+      stream().delta({ content: behaviour.content });
+      // Let the words arrive before the connection goes.
+      await sleep(20);
+      if (behaviour.how === 'reset') response.destroy();
+      else response.end();
+      return;
+    case 'error-in-stream': {
+      const { message, code } = behaviour;
+      stream().raw(JSON.stringify({ error: { message, code, type: 'server_error' } }));
+      response.end();
+      return;
+    }
+    case 'reply':
+      return playReply(behaviour, body, response, stream());
+  }
+}
+
+type Reply = Extract<Behaviour, { kind: 'reply' }>;
+
+async function playReply(
+  reply: Reply,
+  body: ChatRequest,
+  response: ServerResponse,
+  out: EventStream,
+): Promise<void> {
+  const calls = reply.toolCalls ?? [];
+  const pieces = [
+    { role: 'assistant', content: '' },
+    ...split(reply.content ?? '', reply).map((content) => ({ content })),
+    ...calls.flatMap((call, position) => callPieces(call, position, reply)),
+  ];
+  for (const piece of pieces) {
+    if (response.destroyed) return;
+    out.delta(piece);
+    if (reply.pieceDelayMs) await sleep(reply.pieceDelayMs);
+  }
+  out.delta({}, reply.finish ?? (calls.length > 0 ? 'tool_calls' : 'stop'));
+  if (body.stream_options?.include_usage && reply.usage !== 'absent') {
+    const { inputTokens, outputTokens } = reply.usage ?? { inputTokens: 100, outputTokens: 20 };
+    out.usage({
+      prompt_tokens: inputTokens,
+      completion_tokens: outputTokens,
+      total_tokens: inputTokens + outputTokens,
+    });
+  }
+  out.raw('[DONE]');
+  response.end();
+}
+
+function callPieces(call: PlayedToolCall, position: number, reply: Reply): object[] {
+  const index =
+    reply.callIndex === 'absent' ? {} : { index: reply.callIndex === 'always-zero' ? 0 : position };
+  const text = typeof call.arguments === 'string' ? call.arguments : JSON.stringify(call.arguments);
+  const opening = { ...index, ...(call.id !== undefined && { id: call.id }), type: 'function' };
+  return [
+    { tool_calls: [{ ...opening, function: { name: call.name, arguments: '' } }] },
+    ...split(text, reply).map((piece) => ({ tool_calls: [{ ...index, function: { arguments: piece } }] })),
+  ];
+}
+
+function split(text: string, reply: Reply): string[] {
+  const length = reply.pieceCharacters ?? 7;
+  return Array.from({ length: Math.ceil(text.length / length) }, (_, piece) => {
+    return text.slice(piece * length, (piece + 1) * length);
+  });
+}
+
+interface EventStream {
+  delta(delta: object, finish?: string): void;
+  usage(usage: object): void;
+  raw(data: string): void;
+}
+
+function openStream(response: ServerResponse, body: ChatRequest, index: number): EventStream {
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': `request-${index}` });
+  const raw = (data: string) => void response.write(`data: ${data}\n\n`);
+  const frame = { id: `chatcmpl-${index}`, object: 'chat.completion.chunk', created: 0, model: body.model };
+  return {
+    raw,
+    delta(delta, finish) {
+      raw(JSON.stringify({ ...frame, choices: [{ index: 0, delta, finish_reason: finish ?? null }] }));
+    },
+    usage: (usage) => raw(JSON.stringify({ ...frame, choices: [], usage })),
+  };
+}
+
+function sendError(response: ServerResponse, error: Extract<Behaviour, { kind: 'error' }>): void {
+  const {
+    status,
+    headers,
+    message = 'something went wrong',
+    code = null,
+    type = 'error',
+    param = null,
+  } = error;
+  sendJson(response, status, { error: { message, type, param, code } }, headers);
+}
+
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const piece of request.setEncoding('utf8')) text += piece;
+  return text;
+}

@@ -134,6 +134,8 @@ function privateSettings(folder: string): string {
     'APT::Sandbox::User': 'root',
     'APT::Get::AllowUnauthenticated': 'false',
     'Acquire::AllowInsecureRepositories': 'false',
+    // Otherwise a mirror that cannot be reached is only a warning.
+    'APT::Update::Error-Mode': 'any',
     'Acquire::Languages': 'none',
     'Acquire::Retries': '1',
     'Acquire::http::Timeout': '8',

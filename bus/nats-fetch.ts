@@ -74,7 +74,7 @@ async function fromGo({ path, say, temporary }: Workplace): Promise<string> {
   const into = join(temporary, 'bin');
   await mkdir(into, { recursive: true });
   // GOTOOLCHAIN=local: a Go that is too old says so at once instead of downloading another Go.
-  const environment = { ...process.env, PATH: path, GOBIN: into, GOTOOLCHAIN: 'local', GOFLAGS: '' };
+  const environment = { ...process.env, PATH: path, GOBIN: into, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
   const proxy = await runProgram(go, ['env', 'GOPROXY'], { timeoutMs: 10_000, environment });
   const module = `github.com/nats-io/nats-server/v2@v${PINNED_SERVER}`;
   say(`Building ${module} (about 40 MB of source, a minute or two) from ${withoutPassword(proxy.trim())}`);

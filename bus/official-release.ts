@@ -29,8 +29,10 @@ export async function fetchOfficialRelease(options: {
   path: string;
   say: (line: string) => void;
   releaseUrl?: string;
+  /** How long to wait for a first answer, in milliseconds. */
+  firstAnswerMs?: number;
 }): Promise<string> {
-  const { temporary, path, say, releaseUrl = RELEASE_URL } = options;
+  const { temporary, path, say, releaseUrl = RELEASE_URL, firstAnswerMs = FIRST_ANSWER_MS } = options;
   const architecture = ARCHITECTURES[process.arch];
   if (!architecture || !['linux', 'darwin'].includes(process.platform))
     throw new Error(`no build for ${process.platform} ${process.arch}`);
@@ -41,13 +43,13 @@ export async function fetchOfficialRelease(options: {
   // Node's own fetch ignores proxy variables unless told; the caller's setting is put back afterwards.
   const restoreProxy = http.setGlobalProxyFromEnv?.() ?? (() => {});
   try {
-    const sums = (await get(`${base}/SHA256SUMS`)).toString('utf8');
+    const sums = (await get(`${base}/SHA256SUMS`, firstAnswerMs)).toString('utf8');
     const expected = sums
       .split('\n')
       .map((line) => line.trim().split(/\s+\*?/))
       .find(([, name]) => name === `${stem}.tar.gz`)?.[0];
     if (!expected) throw new Error(`SHA256SUMS of v${PINNED_SERVER} does not name ${stem}.tar.gz`);
-    const archive = await get(`${base}/${stem}.tar.gz`, (bytes) =>
+    const archive = await get(`${base}/${stem}.tar.gz`, firstAnswerMs, (bytes) =>
       say(`Downloading ${stem}.tar.gz (${bytes ? megabytes(bytes) : 'size unknown'}) from ${base}`),
     );
     const actual = createHash('sha256').update(archive).digest('hex');
@@ -62,11 +64,15 @@ export async function fetchOfficialRelease(options: {
   }
 }
 
-async function get(url: string, announce?: (bytes: number | undefined) => void): Promise<Buffer> {
+async function get(
+  url: string,
+  firstAnswerMs: number,
+  announce?: (bytes: number | undefined) => void,
+): Promise<Buffer> {
   const limit = new AbortController();
   const firstAnswer = setTimeout(
-    () => limit.abort(new Error(`no answer within ${FIRST_ANSWER_MS / 1000} s`)),
-    FIRST_ANSWER_MS,
+    () => limit.abort(new Error(`no answer within ${firstAnswerMs / 1000} s`)),
+    firstAnswerMs,
   );
   const whole = setTimeout(
     () => limit.abort(new Error(`not done within ${WHOLE_DOWNLOAD_MS / 1000} s`)),

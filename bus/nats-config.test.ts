@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import { serverConfig } from './nats-config.ts';
+import type { ServerSettings } from './nats-config.ts';
+
+const settings: ServerSettings = {
+  name: 'switchyard',
+  durability: 'power',
+  storeDirectory: '/state/jetstream',
+  portsDirectory: '/state',
+  maxStoreBytes: 1_000_000,
+  port: 0,
+  users: [{ name: 'coder', password: 'p', publish: [], subscribe: ['yard.event.>'], allowResponses: true }],
+};
+
+test('nats configuration: every listener is on loopback and none is there unasked', () => {
+  const plain = JSON.parse(serverConfig(settings));
+  expect(plain).toMatchObject({ host: '127.0.0.1', port: -1, max_payload: 8_388_608 });
+  expect(plain).not.toHaveProperty('http');
+  expect(plain).not.toHaveProperty('websocket');
+  const full = JSON.parse(serverConfig({ ...settings, websocketPort: 8080, monitoringPort: 0 }));
+  expect(full.websocket).toEqual({ host: '127.0.0.1', port: 8080, no_tls: true });
+  expect(full.http).toBe('127.0.0.1:-1');
+});
+
+test('nats configuration: durability power syncs each message, process leaves the default', () => {
+  expect(JSON.parse(serverConfig(settings)).jetstream.sync_interval).toBe('always');
+  expect(JSON.parse(serverConfig({ ...settings, durability: 'process' })).jetstream).not.toHaveProperty(
+    'sync_interval',
+  );
+});
+
+test('nats configuration: a user with no subject to publish to is denied all of them', () => {
+  expect(JSON.parse(serverConfig(settings)).authorization.users[0].permissions).toEqual({
+    publish: { deny: ['>'] },
+    subscribe: { allow: ['yard.event.>'] },
+    allow_responses: true,
+  });
+});
+
+test('nats configuration: a server without users is refused', () => {
+  expect(() => serverConfig({ ...settings, users: [] })).toThrow('accept every connection');
+});

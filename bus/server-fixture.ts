@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cacheDirectoryOf } from './cache-directory.ts';
+import { findServer } from './nats-binary.ts';
+import { startServer } from './nats-server.ts';
+import type { RunningServer, StartServerOptions } from './nats-server.ts';
+
+/** A real server on a folder of its own, for a test; `await using` stops it and removes the folder. */
+export type TestServer = RunningServer & { stateDirectory: string } & AsyncDisposable;
+
+/** A user who may do everything. */
+export const EVERYTHING = { name: 'everything', password: 'not-a-secret', publish: ['>'], subscribe: ['>'] };
+
+/** Path of a real nats-server, fetched once into the user's cache. */
+export async function serverBinary(): Promise<string> {
+  const found = await findServer({
+    cacheDirectory: cacheDirectoryOf(process.env),
+    path: process.env['PATH'] ?? '',
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  return found.binary;
+}
+
+/** An empty folder for a test; `await using` removes it. */
+export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'switchyard-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Starts a real server for a test, with one user who may do everything unless told otherwise. */
+export async function startTestServer(options: Partial<StartServerOptions> = {}): Promise<TestServer> {
+  const folder = await temporaryFolder();
+  const stateDirectory = options.stateDirectory ?? folder.path;
+  const server = await startServer({
+    binary: await serverBinary(),
+    name: 'test',
+    durability: 'process',
+    users: [EVERYTHING],
+    ...options,
+    stateDirectory,
+  });
+  const dispose = async () => {
+    await server.stop();
+    await folder[Symbol.asyncDispose]();
+  };
+  return { ...server, stateDirectory, [Symbol.asyncDispose]: dispose };
+}

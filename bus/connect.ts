@@ -1,0 +1,99 @@
+import { connect as dial, type NatsConnection } from '@nats-io/transport-node';
+import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { BrokerError } from './errors.ts';
+
+/** The oldest nats-server with all that the bus needs: filters of consumers, metadata, per-user permissions. */
+export const oldestServer = '2.10.0';
+
+export interface Credentials {
+  user: string;
+  password: string;
+}
+
+/** One connection, with JetStream behind it. */
+export interface Bus {
+  connection: NatsConnection;
+  jetstream: JetStreamClient;
+  manager: JetStreamManager;
+  serverVersion: string;
+  /** True from 2.11 on: many messages of one subject in one request. */
+  hasBatchGet: boolean;
+}
+
+/** Connects and checks the server's version; throws BrokerError that names what was found and what is needed. */
+export async function connect(url: string, name: string, credentials?: Credentials, patienceMs = 5000): Promise<Bus> {
+  const connection = await dialPatiently(url, name, credentials, patienceMs);
+  const found = connection.info?.version ?? 'unknown';
+  if (!isAtLeast(found, oldestServer)) {
+    await connection.close();
+    throw new BrokerError(
+      `the nats-server at ${withoutPassword(url)} is version ${found}; Switchyard needs ${oldestServer} or newer`,
+      'start a newer nats-server, or let `./switchyard up` start its own by leaving mesh.url out',
+    );
+  }
+  if (connection.info?.jetstream !== true) {
+    await connection.close();
+    throw new BrokerError(
+      `the nats-server at ${withoutPassword(url)} runs without JetStream`,
+      'start it with `--jetstream`, or let `./switchyard up` start its own',
+    );
+  }
+  return {
+    connection,
+    jetstream: jetstream(connection, { timeout: 5000 }),
+    manager: await jetstreamManager(connection, { checkAPI: false, timeout: 5000 }),
+    serverVersion: found,
+    hasBatchGet: isAtLeast(found, '2.11.0'),
+  };
+}
+
+async function dialPatiently(url: string, name: string, credentials: Credentials | undefined, patienceMs: number) {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    try {
+      return await dial({
+        servers: url,
+        name,
+        ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 250,
+        timeout: 3000,
+        pingInterval: 10_000,
+      });
+    } catch (error) {
+      const text = error instanceof Error ? error.message : String(error);
+      if (/authorization|authentication/i.test(text)) {
+        throw new BrokerError(
+          `the nats-server at ${withoutPassword(url)} refused user "${credentials?.user ?? ''}"`,
+          'the credentials belong to another installation; give the right `--state DIR`, or credentials in mesh.url',
+          { cause: error },
+        );
+      }
+      if (Date.now() >= until) {
+        throw new BrokerError(
+          `no nats-server answers at ${withoutPassword(url)} (${text})`,
+          'start the mesh with `./switchyard up`, or name a running server in mesh.url',
+          { cause: error },
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  }
+}
+
+/** Compares dotted versions by number; what follows a dash is ignored. */
+export function isAtLeast(found: string, needed: string): boolean {
+  const parts = (version: string) => version.split('-')[0]!.split('.').map(Number);
+  const [have, want] = [parts(found), parts(needed)];
+  for (let place = 0; place < 3; place += 1) {
+    const difference = (have[place] ?? 0) - (want[place] ?? 0);
+    if (Number.isNaN(difference)) return false;
+    if (difference !== 0) return difference > 0;
+  }
+  return true;
+}
+
+/** A URL fit for a screen or a log. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//');
+}

@@ -1,0 +1,61 @@
+import { headers } from '@nats-io/nats-core';
+import { deriveId, message } from '../schemas/envelope.ts';
+import type { Role } from '../schemas/row.ts';
+import { deadSubject, journalSubject, roleInbox } from '../schemas/subject.ts';
+import type { Bus } from './connect.ts';
+import type { Delivery } from './delivery.ts';
+import type { Journals } from './journal.ts';
+import { send } from './relay.ts';
+
+export interface DeadLetterOptions {
+  bus: Bus;
+  namespace: string;
+  role: Role;
+  process: string;
+  /** Journals of dead letters; nothing is folded but their existence. */
+  journals: Journals<number>;
+}
+
+/** Headers of a dead letter that say where it came from; the body is the original message's. */
+export const deadHeaders = { subject: 'Switchyard-Subject', reason: 'Switchyard-Reason', id: 'Switchyard-Dead-Id' } as const;
+
+/**
+ * Gives a message up: first the fact is appended, once however many processes try; then the original goes to the dead
+ * letters; then its task's manager is told; only then is the message taken from its inbox.
+ */
+export async function bury(options: DeadLetterOptions, delivery: Delivery, reasons: string[], taskId: string | undefined): Promise<void> {
+  const { bus, namespace, role } = options;
+  const id = deriveId('dead', delivery.stream, delivery.sequence, delivery.atMs);
+  const journal = journalSubject(namespace, { entity: 'mesh', taskId: 'mesh', role: 'dead', id });
+  const atMs = Date.now();
+  const lineage = { taskId: taskId ?? id, correlationId: taskId ?? id, causationId: id, hop: 0, cyclesLeft: 0 };
+  let folded = await options.journals.load(journal, true);
+  while (folded.count === 0) {
+    const event = message('mesh.dead_lettered', id, role, 'operator', lineage, atMs, {
+      messageId: id,
+      subject: delivery.subject,
+      sequence: delivery.sequence,
+      deliveries: delivery.deliveries,
+      reasons: reasons.map((reason) => reason.slice(0, 2000)),
+      role,
+      process: options.process,
+      atMs,
+      retry: `./switchyard dead retry ${id}`,
+    });
+    folded = (await options.journals.append(journal, folded, event)) ?? (await options.journals.load(journal, true));
+  }
+  const header = headers();
+  for (const [name, value] of delivery.headers) if (!name.startsWith('Nats-')) header.append(name, value);
+  header.set(deadHeaders.subject, delivery.subject);
+  header.set(deadHeaders.reason, reasons.join('; ').replaceAll(/[\r\n]+/g, ' ').slice(0, 2000));
+  header.set(deadHeaders.id, id);
+  await bus.jetstream.publish(deadSubject(namespace, role, id), delivery.body, { msgID: id, headers: header, timeout: 5000 });
+  if (taskId) {
+    const notice = message('message.dead', deriveId(journal, 'notice'), role, 'manager', lineage, atMs, {
+      journal,
+      sequence: folded.sequence,
+    });
+    await send(bus, roleInbox(namespace, 'manager', taskId), notice, notice.id);
+  }
+  delivery.giveUp();
+}

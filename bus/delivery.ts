@@ -1,0 +1,113 @@
+import type { Consumer, JsMsg } from '@nats-io/jetstream';
+import { streamNames } from '../schemas/subject.ts';
+import type { Bus } from './connect.ts';
+import { ensureConsumer } from './streams.ts';
+import type { Log } from './log.ts';
+
+/** A message in hand. Exactly one of its verbs is called, or none when its holder is fenced. */
+export interface Delivery {
+  subject: string;
+  headers: [string, string][];
+  body: Uint8Array;
+  stream: string;
+  sequence: number;
+  deliveries: number;
+  atMs: number;
+  /** The subject that acknowledges this very delivery. */
+  token: string;
+  acknowledge(): void;
+  putBack(delayMs: number): void;
+  giveUp(): void;
+}
+
+/** Tells whoever watches this process which messages it holds, so that they can be given back when it dies. */
+export interface Custody {
+  take(token: string): void;
+  release(token: string): void;
+}
+
+export interface Intake {
+  consumer: string;
+  slots: number;
+}
+
+const waitMs = 20_000;
+
+/** One `next()` a free slot: nothing waits in a process that has no hand free for it. Resolves when drained. */
+export function openDelivery(
+  bus: Bus,
+  namespace: string,
+  intakes: Intake[],
+  custody: Custody,
+  log: Log,
+  handle: (delivery: Delivery) => Promise<void>,
+  consumers: Parameters<typeof ensureConsumer>[2][],
+): { stop(): Promise<void>; busy(): number } {
+  const stream = streamNames(namespace).inbox;
+  let isStopping = false;
+  let busy = 0;
+  const stopped = Promise.withResolvers<null>();
+
+  async function slot(intake: Intake): Promise<void> {
+    let consumer: Consumer | undefined;
+    while (!isStopping) {
+      try {
+        consumer ??= await bus.jetstream.consumers.get(stream, intake.consumer);
+        const coming = consumer.next({ expires: waitMs });
+        // What arrives after the order to stop is given back at once.
+        void coming.then((late) => isStopping && late?.nak(), () => {});
+        const message = await Promise.race([coming, stopped.promise]);
+        if (!message || isStopping) continue;
+        busy += 1;
+        const delivery = deliveryOf(message, stream, custody);
+        try {
+          await handle(delivery);
+        } finally {
+          busy -= 1;
+        }
+      } catch (error) {
+        if (isStopping) return;
+        consumer = undefined;
+        log.warn({ consumer: intake.consumer, error: String(error) }, 'cannot take messages; trying again');
+        await new Promise((resolve) => setTimeout(resolve, 500));
+        // A consumer that somebody deleted is made again; a live one is left as it is.
+        const wanted = consumers.find((one) => one.durable_name === intake.consumer);
+        if (wanted && /not found/i.test(String(error))) await ensureConsumer(bus.manager, stream, wanted).catch(() => {});
+      }
+    }
+  }
+
+  const slots = intakes.flatMap((intake) => Array.from({ length: intake.slots }, () => slot(intake)));
+  return {
+    async stop() {
+      isStopping = true;
+      stopped.resolve(null);
+      await Promise.all(slots);
+    },
+    busy: () => busy,
+  };
+}
+
+function deliveryOf(message: JsMsg, stream: string, custody: Custody): Delivery {
+  const token = (message as unknown as { reply: string }).reply;
+  custody.take(token);
+  const headers: [string, string][] = [];
+  for (const [name, values] of message.headers ?? []) for (const value of values) headers.push([name, value]);
+  const done = (verb: () => void) => () => {
+    verb();
+    custody.release(token);
+  };
+  return {
+    subject: message.subject,
+    headers,
+    body: message.data,
+    stream,
+    sequence: message.info.streamSequence,
+    deliveries: message.info.deliveryCount,
+    atMs: message.time.getTime(),
+    token,
+    acknowledge: done(() => message.ack()),
+    putBack: (delayMs) => done(() => message.nak(Math.max(1, Math.round(delayMs))))(),
+    giveUp: done(() => message.term('dead letter')),
+  };
+}

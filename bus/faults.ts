@@ -1,0 +1,27 @@
+/**
+ * Points at which a process can be made to die or to stop, for the tests and for the demo's own kill.
+ * Nothing happens unless SWITCHYARD_FAULT names a point: `POINT[=DETAIL]:ACTION`, several joined by commas. Each
+ * fires once a process. Actions: `kill` (SIGKILL to itself), `stop` (SIGSTOP, a zombie until it is continued), `hold`
+ * (waits up to ten seconds for somebody to kill it).
+ */
+export type FaultPoint = 'taken' | 'decided' | 'appended' | 'acted' | 'resulted' | 'relayed';
+
+const planned = (process.env['SWITCHYARD_FAULT'] ?? '')
+  .split(',')
+  .filter((text) => text !== '')
+  .map((text) => {
+    const [where = '', action = ''] = text.split(':');
+    const [point = '', detail] = where.split('=');
+    return { point, detail, action, isSpent: false };
+  });
+
+/** `detail` narrows a point down, such as the input's type, or `edit-file.4.1` for tool, step number and epoch. */
+export async function reach(point: FaultPoint, detail: string): Promise<void> {
+  if (planned.length === 0) return;
+  const fault = planned.find((one) => !one.isSpent && one.point === point && (one.detail === undefined || one.detail === detail));
+  if (!fault) return;
+  fault.isSpent = true;
+  if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (fault.action === 'stop') process.kill(process.pid, 'SIGSTOP');
+  if (fault.action === 'hold') await new Promise((resolve) => setTimeout(resolve, 10_000));
+}

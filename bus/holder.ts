@@ -1,0 +1,28 @@
+import { NoRespondersError, RequestError } from '@nats-io/nats-core';
+import { holderSubject } from '../schemas/subject.ts';
+import type { Bus } from './connect.ts';
+import type { Holder } from './claim.ts';
+
+/**
+ * Answers whoever asks whether this process acts on a journal. Subscribed before the first intent, since a holder that
+ * cannot answer would be taken for gone.
+ */
+export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (journal: string) => boolean): void {
+  bus.connection.subscribe(holderSubject(namespace, process), {
+    callback: (error, message) => {
+      if (!error) message.respond(isActing(message.string()) ? 'acting' : 'idle');
+    },
+  });
+}
+
+/** Asks the process that holds an intent. No responder: gone. No answer in time: silent, which is no death. */
+export async function probeHolder(bus: Bus, namespace: string, process: string, journal: string): Promise<Holder> {
+  try {
+    const answer = await bus.connection.request(holderSubject(namespace, process), journal, { timeout: 500 });
+    return answer.string() === 'acting' ? 'acting' : 'idle';
+  } catch (error) {
+    const hasNoResponder =
+      error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
+    return hasNoResponder ? 'gone' : 'silent';
+  }
+}

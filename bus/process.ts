@@ -1,0 +1,182 @@
+import { Svcm } from '@nats-io/services';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Role } from '../schemas/row.ts';
+import type { Service } from '../schemas/service.ts';
+import { connect, type Bus, type Credentials } from './connect.ts';
+import { openDelivery, type Custody, type Intake } from './delivery.ts';
+import { answerProbes } from './holder.ts';
+import { openJournals } from './journal.ts';
+import { openLease } from './lease.ts';
+import { openLog, type Log } from './log.ts';
+import { heartbeatMs, openRegistry, type Heartbeat, type Registry } from './registry.ts';
+import { openShell } from './serve.ts';
+import { openSigner, openVerifier, type PublicKeys } from './signature.ts';
+import { inboxConsumers } from './streams.ts';
+import { openSweep } from './sweep.ts';
+
+/** What a process needs to join a mesh. */
+export interface Membership {
+  url: string;
+  meshName: string;
+  namespace: string;
+  credentials?: Credentials;
+  /** Ed25519, PEM. Absent on a broker of which we have no keys: then nothing is signed or checked. */
+  privateKey?: string;
+  publicKeys?: PublicKeys;
+  leaseMs: number;
+  sweepMs: number;
+  version: string;
+}
+
+export interface Joined {
+  bus: Bus;
+  log: Log;
+  process: string;
+  registry: Registry;
+}
+
+/** Connects a role's process and opens what its service may need before it serves. */
+export async function join(membership: Membership, role: Role, watchesRegistry: boolean): Promise<Joined> {
+  const process = `${role}.${randomBytes(4).toString('hex')}`;
+  const log = openLog(process);
+  const bus = await connect(membership.url, process, membership.credentials, 10_000);
+  const registry = await openRegistry(bus, membership.namespace, watchesRegistry);
+  return { bus, log, process, registry };
+}
+
+export interface Serving<State> {
+  service: Service<State>;
+  intakes: Intake[];
+  pools?: string[];
+  tags?: string[];
+  /** Endpoints beside the inbox, such as the manager's `tasks.submit`. */
+  endpoints?: { name: string; subject: string; answer(body: Uint8Array, headers: [string, string][]): Promise<{ ok: unknown } | { code: number; problem: string; details: unknown }> }[];
+  /** Called when the process stops, after its last message. */
+  close?(): Promise<void>;
+}
+
+/** How long a process that is told to stop waits for what it has in hand; the rest is given back. */
+const drainMs = 8000;
+
+/** Serves a role until SIGTERM or SIGINT, then drains. One shell for every role. */
+export async function serve<State>(membership: Membership, joined: Joined, serving: Serving<State>): Promise<void> {
+  const { bus, log, registry } = joined;
+  const { namespace } = membership;
+  const { service } = serving;
+  const keys = {
+    ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
+    ...(membership.privateKey ? { sign: openSigner(membership.privateKey) } : {}),
+  };
+  const journalOptions = { bus, namespace, log, ...keys };
+  const journals = openJournals({ ...journalOptions, initial: service.initial, evolve: service.evolve });
+  const lease = openLease(membership.url, joined.process, membership.credentials, membership.leaseMs);
+  const dead = {
+    bus,
+    namespace,
+    role: service.role,
+    process: joined.process,
+    journals: openJournals({ ...journalOptions, initial: 0, evolve: (count: number) => count + 1 }),
+  };
+  const shell = openShell({ bus, namespace, service, process: joined.process, leaseMs: membership.leaseMs, journals, journalOptions, dead, lease, log });
+  answerProbes(bus, namespace, joined.process, shell.isActing);
+  await bus.connection.flush();
+
+  // A broker that comes back may have lost its tail, or be another: what was folded is read again.
+  void (async () => {
+    for await (const status of bus.connection.status()) if (status.type === 'reconnect') journals.forgetAll();
+  })();
+
+  const consumers = inboxConsumers(namespace, serving.pools ?? [], membership.leaseMs);
+  const delivery = openDelivery(bus, namespace, serving.intakes, openCustody(), log, shell.handle, consumers);
+  const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
+  const startedAtMs = Date.now();
+  const heartbeat = (): Heartbeat => ({
+    role: service.role,
+    process: joined.process,
+    host: hostname(),
+    pid: process.pid,
+    version: membership.version,
+    pools: serving.pools ?? [],
+    tags: serving.tags ?? [],
+    slots,
+    busySlots: delivery.busy(),
+    memoryBytes: process.memoryUsage.rss(),
+    threads: 2,
+    startedAtMs,
+    atMs: Date.now(),
+  });
+  const announce = () => registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
+  await announce();
+  const beating = setInterval(announce, heartbeatMs);
+  const micro = await openMicro(membership, joined, serving);
+
+  const sweeper = openSweep({ bus, namespace, service, journals, log, quietMs: membership.sweepMs });
+  // Spread, so that the processes of a role do not all sweep at once.
+  const sweeping = setInterval(
+    () => void sweeper.sweep().catch((error) => log.debug({ error }, 'the sweep was cut short')),
+    membership.sweepMs * (0.8 + 0.4 * (startedAtMs % 100) / 100),
+  );
+  log.info({ slots, pools: serving.pools }, `${service.role} serves`);
+  process.send?.({ isReady: true, process: joined.process });
+
+  await new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('SIGINT', () => resolve());
+    void bus.connection.closed().then(() => resolve());
+  });
+  log.info({}, `${service.role} stops taking work and ends what it has in hand`);
+  clearInterval(beating);
+  clearInterval(sweeping);
+  await micro.stop().catch(() => {});
+  await Promise.race([delivery.stop(), new Promise((resolve) => setTimeout(resolve, drainMs))]);
+  await serving.close?.();
+  await registry.withdraw(joined.process).catch(() => {});
+  registry.stop();
+  await lease.stop();
+  await Promise.race([bus.connection.drain(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+  process.exit(0);
+}
+
+/** Makes the role visible to `nats micro ls` and answers its endpoints. */
+async function openMicro<State>(membership: Membership, joined: Joined, serving: Serving<State>) {
+  const micro = await new Svcm(joined.bus.connection).add({
+    name: `${membership.meshName}-${serving.service.role}`,
+    version: membership.version,
+    description: `the ${serving.service.role} of the mesh ${membership.meshName}`,
+    metadata: { process: joined.process, host: hostname(), pid: String(process.pid) },
+  });
+  for (const endpoint of serving.endpoints ?? []) {
+    micro.addEndpoint(endpoint.name, {
+      subject: endpoint.subject,
+      handler: (error, message) => {
+        if (error) return;
+        const headers: [string, string][] = [];
+        for (const [name, values] of message.headers ?? []) for (const value of values) headers.push([name, value]);
+        endpoint.answer(message.data, headers).then(
+          (answer) => {
+            if ('ok' in answer) message.respond(JSON.stringify(answer.ok));
+            else message.respondError(answer.code, answer.problem, JSON.stringify(answer.details));
+          },
+          (trouble: unknown) => message.respondError(500, trouble instanceof Error ? trouble.message : String(trouble)),
+        );
+      },
+    });
+  }
+  return micro;
+}
+
+/**
+ * A launcher hands its child a pipe and is told of every message taken and released; when it sees the child exit, it
+ * gives back at once what the child still held.
+ */
+function openCustody(): Custody {
+  if (process.env['SWITCHYARD_CUSTODY'] === undefined) return { take() {}, release() {} };
+  const pipe = createWriteStream('', { fd: Number(process.env['SWITCHYARD_CUSTODY']) });
+  pipe.on('error', () => {});
+  return {
+    take: (token) => void pipe.write(`+${token}\n`),
+    release: (token) => void pipe.write(`-${token}\n`),
+  };
+}

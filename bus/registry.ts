@@ -1,0 +1,71 @@
+import { Kvm, type KV } from '@nats-io/kv';
+import { registryBucket } from './streams.ts';
+import type { Bus } from './connect.ts';
+
+/** What a process says of itself, every two seconds; a process that stops saying it leaves the registry. */
+export interface Heartbeat {
+  role: string;
+  /** `<role>.<random>`; one start of one process. */
+  process: string;
+  host: string;
+  pid: number;
+  version: string;
+  /** Pools it serves, for inference. */
+  pools: string[];
+  /** What it can do, such as `model:NAME` or `sandbox:bubblewrap`. */
+  tags: string[];
+  slots: number;
+  busySlots: number;
+  memoryBytes: number;
+  threads: number;
+  startedAtMs: number;
+  atMs: number;
+}
+
+export const heartbeatMs = 2000;
+
+/** Who is alive. */
+export interface Registry {
+  announce(heartbeat: Heartbeat): Promise<void>;
+  withdraw(process: string): Promise<void>;
+  /** Everyone who was heard of within the registry's time. */
+  living(): Heartbeat[];
+  stop(): void;
+}
+
+/** Silence after which a process no longer counts as alive, whatever the bucket still says. */
+const silenceMs = 6000;
+
+/** Opens the registry; `watches` keeps an eye on the others, for those who decide by it. */
+export async function openRegistry(bus: Bus, namespace: string, watches: boolean): Promise<Registry> {
+  const bucket: KV = await new Kvm(bus.jetstream).open(registryBucket(namespace));
+  const seen = new Map<string, Heartbeat & { heardAtMs: number }>();
+  let stop = () => {};
+  if (watches) {
+    const watch = await bucket.watch();
+    stop = () => watch.stop();
+    void (async () => {
+      for await (const entry of watch) {
+        if (entry.operation === 'PUT') {
+          const heartbeat = entry.json<Heartbeat>();
+          // By our own clock, so that another host's clock does not make a living process look dead.
+          const heardAtMs = entry.isUpdate ? Date.now() : Math.min(Date.now(), entry.created.getTime());
+          seen.set(entry.key, { ...heartbeat, heardAtMs });
+        } else seen.delete(entry.key);
+      }
+    })();
+  }
+  return {
+    async announce(heartbeat) {
+      await bucket.put(heartbeat.process, JSON.stringify(heartbeat));
+    },
+    async withdraw(process) {
+      await bucket.delete(process);
+    },
+    living: () =>
+      [...seen.values()]
+        .filter((one) => Date.now() - one.heardAtMs < silenceMs)
+        .map(({ heardAtMs: _, ...heartbeat }) => heartbeat),
+    stop: () => stop(),
+  };
+}

@@ -1,0 +1,387 @@
+import { deriveId, message, shortType, type Envelope } from '../schemas/envelope.ts';
+import type { Given } from '../schemas/row.ts';
+import type { Claim, Decision, Follow, Input, Owed, Service, Stored } from '../schemas/service.ts';
+import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
+import { admit, type Admitted } from './admit.ts';
+import { fencedBy, resolveClaim, type OpenIntent as HeldIntent } from './claim.ts';
+import type { Bus } from './connect.ts';
+import { bury, type DeadLetterOptions } from './dead-letter.ts';
+import type { Delivery } from './delivery.ts';
+import { PermanentError, RetryableError } from './errors.ts';
+import { reach } from './faults.ts';
+import { probeHolder } from './holder.ts';
+import { readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
+import type { Lease } from './lease.ts';
+import type { Log } from './log.ts';
+import { inboxOf, lineageOf, owedMessage, send } from './relay.ts';
+
+export interface ShellOptions<State> {
+  bus: Bus;
+  namespace: string;
+  service: Service<State>;
+  process: string;
+  leaseMs: number;
+  journals: Journals<State>;
+  journalOptions: Pick<JournalOptions<State>, 'bus' | 'namespace' | 'verify' | 'log'>;
+  dead: DeadLetterOptions;
+  lease: Lease;
+  log: Log;
+}
+
+export interface Shell {
+  /** Handles one message to its end: acknowledged, put back, given up, or silently left to its new holder. */
+  handle(delivery: Delivery): Promise<void>;
+  /** True while this process performs an effect of that journal. */
+  isActing(journal: string): boolean;
+  acts(): number;
+}
+
+/** What became of a message. `silent`: another holds it now, so that no verb is allowed. */
+type End = { end: 'acknowledge' } | { end: 'put back'; delayMs: number } | { end: 'silent' };
+
+const mostFailures = 5;
+/** A message that kills its handlers is delivered again and again; a timer or a route that waits may be put back freely. */
+const mostDeliveries = 100;
+
+/**
+ * The shell: takes one message, folds its journal, decides, appends by compare-and-set, acts on an intent, relays what
+ * is owed, acknowledges. Everything after an append may be repeated. The order is that of docs/architecture.md, and
+ * tests/protocol-model explores it.
+ */
+export function openShell<State>(options: ShellOptions<State>): Shell {
+  const { bus, namespace, service, journals, log } = options;
+  const acting = new Map<string, number>();
+  const failures = new Map<number, number>();
+  const locks = new Map<string, Promise<unknown>>();
+
+  /** One fold, decision and append at a time a journal; not held while acting, so that a stop is not kept waiting. */
+  async function withLock<Result>(journal: string, work: () => Promise<Result>): Promise<Result> {
+    const before = locks.get(journal) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    const settled = mine.catch(() => {});
+    locks.set(journal, settled);
+    try {
+      return await mine;
+    } finally {
+      if (locks.get(journal) === settled) locks.delete(journal);
+    }
+  }
+
+  async function handle(delivery: Delivery): Promise<void> {
+    let admitted: Admitted | undefined;
+    try {
+      admitted = admit(namespace, service.role, delivery);
+      const isPatient = admitted.row.kind === 'timer' || admitted.row.type === 'work.route';
+      if (!isPatient && delivery.deliveries > mostDeliveries) {
+        throw new PermanentError([`it was delivered ${delivery.deliveries} times and never finished`]);
+      }
+      await reach('taken', admitted.row.type);
+      const end = await settle(delivery, admitted);
+      failures.delete(delivery.sequence);
+      if (end.end === 'acknowledge') delivery.acknowledge();
+      if (end.end === 'put back') delivery.putBack(end.delayMs);
+    } catch (error) {
+      await fail(delivery, admitted, error);
+    }
+  }
+
+  /** Bad luck is put back with a growing delay and does not count; what breaks again and again becomes a dead letter. */
+  async function fail(delivery: Delivery, admitted: Admitted | undefined, error: unknown): Promise<void> {
+    const line = { subject: delivery.subject, sequence: delivery.sequence, deliveries: delivery.deliveries };
+    try {
+      if (error instanceof PermanentError) {
+        log.error({ ...line, reasons: error.reasons }, 'a message cannot be handled; it becomes a dead letter');
+        await bury(options.dead, delivery, error.reasons, admitted?.taskId);
+        return;
+      }
+      const count = (failures.get(delivery.sequence) ?? 0) + (isBrokerTrouble(error) ? 0 : 1);
+      failures.set(delivery.sequence, count);
+      if (count >= mostFailures) {
+        failures.delete(delivery.sequence);
+        const reason = error instanceof Error ? error.message : String(error);
+        log.error({ ...line, error }, 'a message failed too often; it becomes a dead letter');
+        await bury(options.dead, delivery, [`it failed ${mostFailures} times, at last with: ${reason}`], admitted?.taskId);
+        return;
+      }
+      log.warn({ ...line, error }, 'a message could not be handled now; put back');
+      delivery.putBack(250 * 2 ** count);
+    } catch (trouble) {
+      // Nothing was said to the broker, so the message comes again when its lease ends.
+      log.error({ ...line, error: trouble }, 'a message could not even be put back');
+    }
+  }
+
+  async function settle(delivery: Delivery, admitted: Admitted): Promise<End> {
+    const mine: Claim = { sequence: delivery.sequence, deliveries: delivery.deliveries, process: options.process };
+    const kept = service.remember ? service.remember(admitted.event) : admitted.event;
+    const input = await inputOf(admitted, kept, mine);
+    for (;;) {
+      const step = await withLock(admitted.journal, () => decideOnce(admitted, input, mine));
+      if (step.next === 'again') continue;
+      if (step.next === 'end') return step.end;
+      return performAndRelay(delivery, admitted, input, mine, step.folded);
+    }
+  }
+
+  /** The concluding event that a homecoming names is read from the record, so that nobody can forge one. */
+  async function inputOf(admitted: Admitted, kept: Envelope, claim: Claim): Promise<Input> {
+    const base = { id: kept.id, atMs: Date.now(), claim };
+    if (admitted.row.kind !== 'homecoming') return { ...base, type: admitted.row.type, event: kept };
+    const { journal, sequence } = kept.data as { journal: string; sequence: number };
+    const stored = await readStored(options.journalOptions, journal, sequence);
+    if ('problem' in stored) throw new PermanentError([`it names an event that is not there: ${stored.problem}`]);
+    return { ...base, type: shortType(stored.event.type), event: stored.event, reference: { journal, sequence } };
+  }
+
+  type Step = { next: 'again' } | { next: 'end'; end: End } | { next: 'act'; folded: Folded<State> };
+
+  async function decideOnce(admitted: Admitted, input: Input, mine: Claim): Promise<Step> {
+    const { journal } = admitted;
+    let folded = await journals.load(journal, false);
+    const intent = service.openIntent(folded.state);
+    if (intent && intent.inputId === input.id) {
+      folded = await journals.load(journal, true);
+      const fresh = service.openIntent(folded.state);
+      if (!fresh || fresh.inputId !== input.id) return { next: 'again' };
+      return meetIntent(admitted, folded, fresh, input, mine);
+    }
+    let given = await gathered(folded.state, input);
+    let decision = service.decide(folded.state, given);
+    if (decision.do !== 'append' && !folded.isFresh) {
+      // "Nothing" on a stale fold is not fenced, since nothing is appended: look first.
+      folded = await journals.load(journal, true);
+      const now = service.openIntent(folded.state);
+      if (now && now.inputId === input.id) return { next: 'again' };
+      given = await gathered(folded.state, input);
+      decision = service.decide(folded.state, given);
+    }
+    if (decision.do === 'later') return { next: 'end', end: { end: 'put back', delayMs: decision.delayMs } };
+    if (decision.do === 'nothing') {
+      await relay(journal, folded);
+      return { next: 'end', end: { end: 'acknowledge' } };
+    }
+    await reach('decided', decision.type);
+    const stored = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));
+    if (!stored) return { next: 'again' };
+    logDecision(journal, stored);
+    await reach('appended', decision.type);
+    const opened = service.openIntent(stored.state);
+    if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
+    await relay(journal, stored);
+    await reach('relayed', decision.type);
+    return { next: 'end', end: { end: 'acknowledge' } };
+  }
+
+  async function gathered(state: State, input: Input): Promise<Input> {
+    if (!service.gather) return input;
+    const facts = await service.gather(state, input);
+    return facts === undefined ? input : { ...input, facts };
+  }
+
+  /** My message meets the intent that it once opened: who holds it decides what I do. */
+  async function meetIntent(admitted: Admitted, folded: Folded<State>, intent: HeldIntent & { inputId: string }, input: Input, mine: Claim): Promise<Step> {
+    const facts = { nowMs: Date.now(), leaseMs: options.leaseMs };
+    let verdict = resolveClaim(intent, mine, facts);
+    if (verdict.do === 'probe') {
+      const holder =
+        intent.claim.process === options.process
+          ? acting.has(admitted.journal) ? 'acting' : 'idle'
+          : await probeHolder(bus, namespace, intent.claim.process, admitted.journal);
+      verdict = resolveClaim(intent, mine, { ...facts, holder });
+    }
+    switch (verdict.do) {
+      case 'act':
+        return { next: 'act', folded };
+      case 'probe':
+        throw new RetryableError('a probe asked for a probe');
+      case 'put back':
+        return { next: 'end', end: { end: 'put back', delayMs: verdict.delayMs } };
+      case 'stay silent':
+        return { next: 'end', end: { end: 'silent' } };
+      case 'acknowledge':
+        await relay(admitted.journal, folded);
+        return { next: 'end', end: { end: 'acknowledge' } };
+      case 'take over': {
+        const decision = service.takeOver?.(folded.state, input) ?? { do: 'nothing' };
+        if (decision.do !== 'append') throw new PermanentError([`the ${service.role} does not say how to take an effect over`]);
+        const stored = await journals.append(admitted.journal, folded, eventOf(admitted, folded, input, decision));
+        if (!stored) return { next: 'again' };
+        log.info({ journal: admitted.journal, from: intent.claim.process, epoch: intent.epoch + 1 }, 'took a step over');
+        const opened = service.openIntent(stored.state);
+        if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
+        await relay(admitted.journal, stored);
+        return { next: 'end', end: { end: 'acknowledge' } };
+      }
+    }
+  }
+
+  /** Acts on the open intent, and on those that its result opens, for as long as they are mine. */
+  async function performAndRelay(delivery: Delivery, admitted: Admitted, input: Input, mine: Claim, from: Folded<State>): Promise<End> {
+    const { journal } = admitted;
+    let folded = from;
+    options.lease.hold(delivery.token);
+    acting.set(journal, (acting.get(journal) ?? 0) + 1);
+    try {
+      for (;;) {
+        const intent = service.openIntent(folded.state);
+        if (!intent || !isMine(intent.claim, mine)) break;
+        const outcome = await perform(admitted, folded, intent);
+        await reach('acted', `${intent.key}.${intent.epoch}`);
+        const result = await storeResult(admitted, input, mine, intent, outcome);
+        if (result.fenced === 'superseded') return { end: 'silent' };
+        folded = result.folded;
+        if (result.fenced === 'closed') break;
+      }
+    } finally {
+      options.lease.release(delivery.token);
+      const count = (acting.get(journal) ?? 1) - 1;
+      if (count === 0) acting.delete(journal);
+      else acting.set(journal, count);
+    }
+    await relay(journal, folded);
+    await reach('relayed', admitted.row.type);
+    return { end: 'acknowledge' };
+  }
+
+  async function perform(admitted: Admitted, folded: Folded<State>, intent: HeldIntent & { inputId: string }): Promise<unknown> {
+    const { journal, taskId } = admitted;
+    const abort = new AbortController();
+    // Every append is also a message on its subject: a stop or a take-over by any process is seen at once.
+    const watch = bus.connection.subscribe(journal, {
+      callback: () => {
+        void journals.load(journal, true).then(
+          (now) => {
+            const open = service.openIntent(now.state);
+            if (fencedBy(open && held(open), held(intent)) !== 'mine') abort.abort(new Error('the step was closed by another'));
+          },
+          () => {},
+        );
+      },
+    });
+    const name = readJournalSubject(namespace, journal);
+    try {
+      // A stop may have been stored before the subscription: look once more just before acting.
+      const now = await journals.load(journal, true);
+      const open = service.openIntent(now.state);
+      if (fencedBy(open && held(open), held(intent)) !== 'mine') return undefined;
+      return await service.act!(folded.state, admitted.event, {
+        signal: abort.signal,
+        taskId,
+        epoch: intent.epoch,
+        process: options.process,
+        live: (kind, data) =>
+          bus.connection.publish(liveSubject(namespace, taskId, name?.id ?? ''), JSON.stringify({ kind, role: service.role, ...data })),
+      });
+    } catch (error) {
+      if (abort.signal.aborted) return undefined;
+      throw error;
+    } finally {
+      watch.unsubscribe();
+    }
+  }
+
+  type Result = { fenced: 'no' | 'closed'; folded: Folded<State> } | { fenced: 'superseded' };
+
+  /** A result that lost its race is appended again unless its step is closed or another has taken it over. */
+  async function storeResult(admitted: Admitted, input: Input, mine: Claim, intent: HeldIntent & { inputId: string }, outcome: unknown): Promise<Result> {
+    const { journal } = admitted;
+    for (let attempt = 0; ; attempt += 1) {
+      const stored = await withLock(journal, async (): Promise<Result | undefined> => {
+        const folded = await journals.load(journal, attempt > 0);
+        const open = service.openIntent(folded.state);
+        const fenced = fencedBy(open && held(open), held(intent));
+        if (fenced === 'superseded') return { fenced };
+        if (fenced === 'closed') {
+          if (!folded.isFresh) return undefined;
+          return { fenced, folded };
+        }
+        const given: Input = { id: input.id, type: 'outcome', outcome, atMs: Date.now(), claim: mine };
+        const decision = service.decide(folded.state, given);
+        if (decision.do !== 'append') throw new PermanentError([`the ${service.role} decides nothing on the result of ${intent.key}`]);
+        const appended = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));
+        if (!appended) return undefined;
+        logDecision(journal, appended);
+        await reach('resulted', decision.type);
+        return { fenced: 'no', folded: appended };
+      });
+      if (stored) return stored;
+    }
+  }
+
+  /** Sends all that the journal's state owes; acknowledging comes only after every receipt. */
+  async function relay(journal: string, folded: Folded<State>): Promise<void> {
+    if (!folded.last) return;
+    const name = readJournalSubject(namespace, journal)!;
+    const owes = service.outbox(folded.state);
+    for (const one of owes) if (isFollow(one)) await follow(one);
+    await Promise.all(
+      owes.filter((one): one is Owed => !isFollow(one)).map((owed) => {
+        const event = owedMessage(namespace, service.role, journal, folded, owed);
+        return send(bus, inboxOf(namespace, owed, service.role, name.taskId), event, event.id);
+      }),
+    );
+  }
+
+  /** What follows stored events may lag behind them, but must not hold them up. */
+  async function follow(one: Follow): Promise<void> {
+    try {
+      await service.follow?.(one.follow);
+    } catch (error) {
+      log.warn({ follow: one.follow, error }, 'what should follow the stored event does not yet');
+    }
+  }
+
+  function eventOf(admitted: Admitted, folded: Folded<State>, input: Input, decision: Decision & { do: 'append' }): Envelope {
+    const given: Given = {
+      atMs: input.atMs,
+      inputId: input.id,
+      process: options.process,
+      claim: input.claim,
+      ...(input.type === 'outcome' ? { outcome: true } : input.reference ? { reference: input.reference } : { command: input.event }),
+      ...(input.facts === undefined ? {} : { facts: input.facts }),
+    };
+    const cause = input.type === 'outcome' ? folded.last! : admitted.event;
+    const lineage = lineageOf(cause, admitted.taskId, cause.id);
+    return message(
+      decision.type as 'task.rejected',
+      deriveId(admitted.journal, input.id, folded.count, decision.type),
+      service.role,
+      'record',
+      { ...lineage, hop: decision.hop ?? lineage.hop, cyclesLeft: decision.cyclesLeft ?? lineage.cyclesLeft },
+      input.atMs,
+      { ...decision.data, given } as never,
+    );
+  }
+
+  function logDecision(journal: string, stored: Folded<State>): void {
+    const event = stored.last!;
+    log.info(
+      { task: event.subject, journal, event: shortType(event.type), id: event.id, trace: event.traceparent?.split('-')[1], hop: event.hop },
+      shortType(event.type),
+    );
+  }
+
+  return {
+    handle,
+    isActing: (journal) => acting.has(journal),
+    acts: () => [...acting.values()].reduce((sum, count) => sum + count, 0),
+  };
+}
+
+const held = (intent: HeldIntent & { inputId: string }): HeldIntent => intent;
+
+const isMine = (claim: Claim, mine: Claim) =>
+  claim.sequence === mine.sequence && claim.deliveries === mine.deliveries && claim.process === mine.process;
+
+const isFollow = (one: Owed | Follow): one is Follow => 'follow' in one;
+
+/** Trouble of the broker or the connection is nobody's fault who handles a message. */
+function isBrokerTrouble(error: unknown): boolean {
+  if (error instanceof RetryableError) return true;
+  return (
+    error instanceof Error &&
+    /^(JetStream|Timeout|Request|NoResponders|ClosedConnection|DrainingConnection|Connection|InvalidOperation)/.test(error.name)
+  );
+}
+
+export type { Stored };

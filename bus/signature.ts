@@ -1,0 +1,32 @@
+import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+
+/**
+ * An event is signed by its author for the journal it stands on. Permissions of the broker hold what a role may
+ * publish, but JetStream itself can be made to deliver a stored message to a subject its asker may not publish to;
+ * such a message was never signed for that journal, and folding rejects it.
+ */
+export const signatureHeader = 'Switchyard-Signature';
+
+/** Public keys in PEM by role. */
+export type PublicKeys = Record<string, string>;
+
+const message = (subject: string, body: Uint8Array) =>
+  Buffer.concat([Buffer.from(`${subject}\n`), createHash('sha256').update(body).digest()]);
+
+/** Signs for one role. `privateKey` is Ed25519 in PEM. */
+export function openSigner(privateKey: string): (subject: string, body: Uint8Array) => string {
+  const key = createPrivateKey(privateKey);
+  return (subject, body) => sign(null, message(subject, body), key).toString('base64url');
+}
+
+/** Tells whether `author` signed these bytes for this subject. */
+export function openVerifier(publicKeys: PublicKeys): (author: string, subject: string, body: Uint8Array, signature: string) => boolean {
+  const keys = new Map<string, KeyObject>();
+  return (author, subject, body, signature) => {
+    const pem = publicKeys[author];
+    if (!pem) return false;
+    const key = keys.get(author) ?? createPublicKey(pem);
+    keys.set(author, key);
+    return verify(null, message(subject, body), key, Buffer.from(signature, 'base64url'));
+  };
+}

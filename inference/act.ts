@@ -32,7 +32,7 @@ export interface AnswerInput {
   random?: () => number;
 }
 
-/** Asks a model until it answers, at most four times and within `budgetMs`. Never throws a BackendError. */
+/** Asks a model until it answers, at most four times and within `budgetMs`. What a backend throws comes back as a failure. */
 export async function answer(input: AnswerInput): Promise<Answer> {
   const { backend, definition, signal, onText, onRetry, random = Math.random } = input;
   const startedAt = performance.now();

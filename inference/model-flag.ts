@@ -110,7 +110,7 @@ function ollamaUrl(host: string | undefined): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const url = new URL(text);
   if (!hasScheme && url.port === '' && !/:80\b/.test(given)) url.port = '11434';
-  if (url.hostname === '0.0.0.0') url.hostname = '127.0.0.1';
+  if (url.hostname === '0.0.0.0' || url.hostname === '[::]') url.hostname = '127.0.0.1';
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}/v1`;
 }
 

@@ -24,7 +24,7 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
   if (status === undefined)
     return error.error === undefined ? noAnswer(error, context) : inStream(error, context);
   const excerpt = excerptOf(error, context);
-  const more = { status, cause: withoutKey(error, context) };
+  const more = { status, cause: censoredCause(error, context) };
   if (status === 401 || status === 403) return refusedKey(status, context);
   if (contextOverflow.test(`${error.code} ${error.type} ${error.message}`) && status < 500) {
     return new BackendError(
@@ -135,7 +135,7 @@ function censor(text: string, context: FailureContext): string {
   return context.key ? text.replaceAll(context.key, '[key]') : text;
 }
 
-function withoutKey(error: APIError, context: FailureContext): Error {
+function censoredCause(error: APIError, context: FailureContext): Error {
   // The client's own error carries headers and bodies; only its censored words may travel on.
   return new Error(censor(error.message, context));
 }

@@ -85,5 +85,5 @@ test('finding a server: when no way works, one error lists every way with its re
   expect(failure).toMatch(/official release: http:\/\/127\.0\.0\.1:1\/.*(ECONNREFUSED|bad port)/);
   expect(failure).toContain("Debian's package: there is no apt-get on the PATH");
   expect(failure).toContain('go install: there is no go on the PATH');
-  expect(failure).toMatch(/\nMend: \S+/);
+  expect(failure).toMatch(/\nMend: curl \S+\.tar\.gz \| /);
 });

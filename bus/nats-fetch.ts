@@ -5,7 +5,7 @@ import { makeDownloadFolder } from './download-folder.ts';
 import { storeServer } from './nats-cache.ts';
 import type { ServerBinary } from './nats-cache.ts';
 import { PINNED_SERVER } from './nats-version.ts';
-import { fetchOfficialRelease } from './official-release.ts';
+import { fetchOfficialRelease, installCommand } from './official-release.ts';
 import { requireOnPath, runProgram } from './program.ts';
 
 /** What fetching a nats-server needs. */
@@ -56,10 +56,13 @@ export async function fetchServer(options: FetchServerOptions): Promise<ServerBi
   );
 }
 
-/** One command that puts the pinned server on the PATH of most machines, once they have a network. */
+/** What a person can do about it, once there is a network. */
 function mendingCommand(): string {
-  if (process.platform === 'darwin') return 'brew install nats-server';
-  return `curl -fsSL https://binaries.nats.dev/nats-io/nats-server/v2@v${PINNED_SERVER} | PREFIX=/usr/local/bin sh`;
+  try {
+    return installCommand();
+  } catch {
+    return `build nats-server v${PINNED_SERVER} for ${process.platform} ${process.arch} and put it on the PATH`;
+  }
 }
 
 async function fromDebian({ path, say, temporary }: Workplace): Promise<string> {
@@ -77,7 +80,7 @@ async function fromGo({ path, say, temporary }: Workplace): Promise<string> {
   const environment = { ...process.env, PATH: path, GOBIN: into, GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
   const proxy = await runProgram(go, ['env', 'GOPROXY'], { timeoutMs: 10_000, environment });
   const module = `github.com/nats-io/nats-server/v2@v${PINNED_SERVER}`;
-  say(`Building ${module} (about 40 MB of source, a minute or two) from ${withoutPassword(proxy.trim())}`);
+  say(`Building ${module} (about 50 MB of source, a minute or two) from ${withoutPassword(proxy.trim())}`);
   await runProgram(go, ['install', module], { timeoutMs: 300_000, cwd: temporary, environment });
   return join(into, 'nats-server');
 }

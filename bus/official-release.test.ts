@@ -1,13 +1,15 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, copyFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { findServer } from './nats-binary.ts';
-import { PINNED_SERVER } from './nats-version.ts';
-import { fetchOfficialRelease } from './official-release.ts';
+import { PINNED_SERVER, readServerVersion } from './nats-version.ts';
+import { fetchOfficialRelease, installCommand } from './official-release.ts';
+import { findOnPath } from './program.ts';
 import { serverBinary, temporaryFolder } from './server-fixture.ts';
 
 const STEM = `nats-server-v${PINNED_SERVER}-${process.platform}-${process.arch === 'x64' ? 'amd64' : process.arch}`;
@@ -72,3 +74,18 @@ test('official release: a page that does not answer is given up at the limit', a
   silent.closeAllConnections();
   silent.close();
 });
+
+const curl = await findOnPath('curl', process.env['PATH'] ?? '');
+const reason = curl.length > 0 ? '' : ' (skipped: this machine has no curl)';
+
+test.skipIf(curl.length === 0)(
+  `official release: the command given as the mend installs it${reason}`,
+  async () => {
+    await using folder = await temporaryFolder();
+    await using page = await releasePage(join(folder.path, 'page'));
+    // The test's folder needs no root.
+    const command = installCommand(page.url, folder.path).replace('sudo ', '');
+    await promisify(execFile)('sh', ['-c', command]);
+    expect(await readServerVersion(join(folder.path, 'nats-server'))).toMatch(/^2\./);
+  },
+);

@@ -33,11 +33,8 @@ export async function fetchOfficialRelease(options: {
   firstAnswerMs?: number;
 }): Promise<string> {
   const { temporary, path, say, releaseUrl = RELEASE_URL, firstAnswerMs = FIRST_ANSWER_MS } = options;
-  const architecture = ARCHITECTURES[process.arch];
-  if (!architecture || !['linux', 'darwin'].includes(process.platform))
-    throw new Error(`no build for ${process.platform} ${process.arch}`);
+  const stem = releaseStem();
   const tar = await requireOnPath('tar', path);
-  const stem = `nats-server-v${PINNED_SERVER}-${process.platform}-${architecture}`;
   const base = `${releaseUrl}/v${PINNED_SERVER}`;
 
   // Node's own fetch ignores proxy variables unless told; the caller's setting is put back afterwards.
@@ -62,6 +59,23 @@ export async function fetchOfficialRelease(options: {
   } finally {
     restoreProxy();
   }
+}
+
+/** Name of the pinned release's archive for this machine, without its ending; throws an Error where none is built. */
+function releaseStem(): string {
+  const architecture = ARCHITECTURES[process.arch];
+  if (!architecture || !['linux', 'darwin'].includes(process.platform)) {
+    throw new Error(`no build for ${process.platform} ${process.arch}`);
+  }
+  return `nats-server-v${PINNED_SERVER}-${process.platform}-${architecture}`;
+}
+
+/** One command that puts the pinned release where every PATH looks. */
+export function installCommand(releaseUrl: string = RELEASE_URL, folder: string = '/usr/local/bin'): string {
+  const stem = releaseStem();
+  const root = process.getuid?.() === 0 ? '' : 'sudo ';
+  const archive = `${releaseUrl}/v${PINNED_SERVER}/${stem}.tar.gz`;
+  return `curl -fsSL ${archive} | ${root}tar -xz -C ${folder} --strip-components=1 ${stem}/nats-server`;
 }
 
 async function get(

@@ -1,8 +1,10 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { startTestServer, temporaryFolder } from './server-fixture.ts';
+import { EVERYTHING, startTestServer, temporaryFolder } from './server-fixture.ts';
 
 const MOUNT = ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs'];
 
@@ -10,7 +12,7 @@ async function tryMount(): Promise<string | undefined> {
   await using folder = await temporaryFolder();
   try {
     execFileSync('mount', [...MOUNT, folder.path], { stdio: 'pipe' });
-    execFileSync('umount', [folder.path]);
+    execFileSync('umount', ['-l', folder.path]);
     return undefined;
   } catch (failure) {
     return (failure as Error).message.split('\n').at(-1) ?? 'mount failed';
@@ -35,6 +37,45 @@ test.skipIf(obstacle !== undefined)(`full disk: the start says so with the mend$
     const server = await startTestServer({ stateDirectory: folder.path });
     await server.stop();
   } finally {
-    execFileSync('umount', [folder.path]);
+    execFileSync('umount', ['-l', folder.path]);
   }
 });
+
+test.skipIf(obstacle !== undefined)(
+  `full disk: a store without room refuses, and keeps what it acknowledged${reason}`,
+  async () => {
+    await using folder = await temporaryFolder();
+    execFileSync('mount', [...MOUNT, folder.path]);
+    try {
+      const server = await startTestServer({ stateDirectory: folder.path });
+      const connection = await connect({
+        servers: server.url,
+        user: EVERYTHING.name,
+        pass: EVERYTHING.password,
+      });
+      const manager = await jetstreamManager(connection);
+      await manager.streams.add({ name: 'FILLING', subjects: ['filling'] });
+      let acknowledged = 0;
+      const fill = async () => {
+        for (; acknowledged < 100; acknowledged++)
+          await jetstream(connection).publish('filling', Buffer.alloc(1 << 20));
+      };
+      await expect(fill()).rejects.toThrow(/insufficient|resources|storage/i);
+      expect(acknowledged).toBeGreaterThan(30);
+      await connection.close();
+      await server.stop();
+
+      execFileSync('mount', ['-o', 'remount,size=128m', folder.path]);
+      const roomier = await startTestServer({ stateDirectory: folder.path });
+      const again = await connect({ servers: roomier.url, user: EVERYTHING.name, pass: EVERYTHING.password });
+      expect((await (await jetstreamManager(again)).streams.info('FILLING')).state.messages).toBe(
+        acknowledged,
+      );
+      await jetstream(again).publish('filling', 'there is room again');
+      await again.close();
+      await roomier.stop();
+    } finally {
+      execFileSync('umount', ['-l', folder.path]);
+    }
+  },
+);

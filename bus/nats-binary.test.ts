@@ -1,4 +1,6 @@
 import { appendFile, chmod, cp, mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { findServer } from './nats-binary.ts';
@@ -6,8 +8,14 @@ import { storeServer } from './nats-cache.ts';
 import { readServerVersion } from './nats-version.ts';
 import { serverBinary, temporaryFolder } from './server-fixture.ts';
 
-/** Nothing listens on port 1: an official release that cannot be had. */
-const UNREACHABLE = 'http://127.0.0.1:1';
+/** An address on loopback where nothing listens any more: an official release that cannot be had. */
+async function unreachableUrl(): Promise<string> {
+  const listener = createServer();
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const { port } = listener.address() as AddressInfo;
+  await new Promise((resolve) => listener.close(resolve));
+  return `http://127.0.0.1:${port}`;
+}
 
 /** A script that only answers like an old nats-server: a real one that old is in no archive for all machines. */
 async function fakeOldServer(folder: string): Promise<string> {
@@ -72,7 +80,9 @@ test('finding a server: a cached file that does not fit its recorded checksum is
   await appendFile(cached, 'one byte more');
   const said: string[] = [];
   const search = { cacheDirectory: folder.path, path: '', say: (line: string) => said.push(line) };
-  await expect(findServer({ ...search, releaseUrl: UNREACHABLE })).rejects.toThrow('none could be fetched');
+  await expect(findServer({ ...search, releaseUrl: await unreachableUrl() })).rejects.toThrow(
+    'none could be fetched',
+  );
   expect(said[0]).toBe(`The cached ${cached} does not fit its recorded SHA-256; removing it`);
 });
 
@@ -80,10 +90,15 @@ test('finding a server: when no way works, one error lists every way with its re
   await using folder = await temporaryFolder();
   const tar = join(folder.path, 'bin', 'tar');
   await cp('/bin/tar', tar);
-  const search = { cacheDirectory: folder.path, path: dirname(tar), say: () => {}, releaseUrl: UNREACHABLE };
+  const search = {
+    cacheDirectory: folder.path,
+    path: dirname(tar),
+    say: () => {},
+    releaseUrl: await unreachableUrl(),
+  };
   const failure = await findServer(search).catch((error: Error) => error.message);
-  expect(failure).toMatch(/official release: http:\/\/127\.0\.0\.1:1\/.*(ECONNREFUSED|bad port)/);
+  expect(failure).toMatch(/official release: http:\/\/127\.0\.0\.1:\d+\/.*ECONNREFUSED/);
   expect(failure).toContain("Debian's package: there is no apt-get on the PATH");
   expect(failure).toContain('go install: there is no go on the PATH');
-  expect(failure).toMatch(/\nMend: curl \S+\.tar\.gz \| /);
+  expect(failure).toMatch(/\nMend: curl -fsSL \S+\.tar\.gz \| /);
 });

@@ -30,8 +30,9 @@ export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposa
 
 /** Starts a real server for a test, with one user who may do everything unless told otherwise. */
 export async function startTestServer(options: Partial<StartServerOptions> = {}): Promise<TestServer> {
-  const folder = await temporaryFolder();
-  const stateDirectory = options.stateDirectory ?? folder.path;
+  // A folder that the test brought is the test's to remove.
+  const own = options.stateDirectory === undefined ? await temporaryFolder() : undefined;
+  const stateDirectory = options.stateDirectory ?? own?.path ?? '';
   const server = await startServer({
     binary: await serverBinary(),
     name: 'test',
@@ -42,7 +43,7 @@ export async function startTestServer(options: Partial<StartServerOptions> = {})
   });
   const dispose = async () => {
     await server.stop();
-    await folder[Symbol.asyncDispose]();
+    await own?.[Symbol.asyncDispose]();
   };
   return { ...server, stateDirectory, [Symbol.asyncDispose]: dispose };
 }

@@ -25,7 +25,7 @@ export type DebianPackageRequest = {
 export async function fetchDebianPackage(request: DebianPackageRequest): Promise<string> {
   const suite = request.suite ?? (await machineSuite());
   const shelf = join(request.cacheDirectory, 'debian', suite, request.package);
-  const cached = (await readdir(shelf).catch(() => [])).sort().at(-1);
+  const cached = (await readdir(shelf).catch(() => [])).at(-1);
   if (cached !== undefined) return join(shelf, cached);
 
   const temporary = await makeDownloadFolder(request.cacheDirectory);

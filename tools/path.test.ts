@@ -161,15 +161,15 @@ test('paths: a link that comes and goes a thousand times never leads out', async
     try {
       act();
     } catch (error) {
-      expect((error as NodeJS.ErrnoException).code).toBe('EEXIST');
+      expect(['EEXIST', 'ENOTEMPTY']).toContain((error as NodeJS.ErrnoException).code);
     }
   };
   const flicker = (async () => {
     while (!stop) {
-      rmSync(join(root, 'race'), { recursive: true, force: true });
+      attempt(() => rmSync(join(root, 'race'), { recursive: true, force: true }));
       attempt(() => symlinkSync(outside, join(root, 'race')));
       await new Promise((resolve) => setImmediate(resolve));
-      rmSync(join(root, 'race'), { recursive: true, force: true });
+      attempt(() => rmSync(join(root, 'race'), { recursive: true, force: true }));
       attempt(() => mkdirSync(join(root, 'race')));
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -263,6 +263,18 @@ test.each([
   },
 );
 
+test('openai: a reply that is given up leaves no connection open', async () => {
+  const server = await serve(() => ({ kind: 'reply', content: 'x'.repeat(1000), pieceDelayMs: 20 }));
+  const backend = openai(definitionAt(server.url), {});
+  const failing = () => {
+    throw new Error('the listener broke');
+  };
+  const request = { model: 'm', role: 'coder', maxTokens: 9, messages: [], tools: [] };
+  const call = backend.complete(request, { signal: new AbortController().signal, onText: failing });
+  await expect(call).rejects.toThrow('the listener broke');
+  await expect.poll(() => server.requests[0]!.aborted).toBe(true);
+});
+
 test('openai: a root that is not the API is told by its 404', async () => {
   const server = await serve(() => ({ kind: 'reply' }));
   const backend = openai(definitionAt(server.url.replace('/v1', '/api')), {});

@@ -47,8 +47,7 @@ export function openai(
       const text = takeChunk(draft, chunk);
       if (text !== '') onText(text);
     }
-    // The client ends a stream that was aborted as if it were whole.
-    limit.signal.throwIfAborted();
+    // A stream that was aborted ends as if it were whole; it counts as whole only if its finish had come.
     return finishReply(draft, request, requestIdOf(response));
   }
 
@@ -131,12 +130,8 @@ function contextOf(
 function clientOf(context: FailureContext): OpenAI {
   return new OpenAI({
     baseURL: context.address,
-    // Each null keeps the client from taking the value out of the environment and sending it to any server.
-    apiKey: context.key ?? 'none',
-    adminAPIKey: null,
-    organization: null,
-    project: null,
-    webhookSecret: null,
+    // The client insists on a key, and would take one out of the environment; see plainHeaders for the real one.
+    apiKey: 'none',
     maxRetries: 0,
     // The time limit of each call is the only clock, so that a timeout is told as one.
     timeout: 2 ** 31 - 1,

@@ -6,7 +6,7 @@ export interface TimeLimit {
   alive(): void;
   /** Why the call was ended, if it was. */
   ended(): 'cancelled' | 'timeout' | 'silence' | undefined;
-  /** Stops the clocks; to be called when the call is over, however it ended. */
+  /** Stops the clocks and lets go of what is still open; to be called when the call is over, however it ended. */
   release(): void;
 }
 
@@ -34,6 +34,7 @@ export function limitTime(caller: AbortSignal, limits: { totalMs: number; idleMs
       clearTimeout(total);
       clearTimeout(idle);
       caller.removeEventListener('abort', cancel);
+      controller.abort();
     },
   };
 }

@@ -1,0 +1,115 @@
+/** A variable that Switchyard reads. */
+export interface EnvironmentVariable {
+  name: string;
+  /** `person`: for you to set; `secret`: a key, read by inference processes only; `system`: there already. */
+  setBy: 'person' | 'secret' | 'system';
+  meaning: string;
+  /** What holds where it is not set, in words. */
+  standard: string;
+  example?: string;
+}
+
+/** Every variable that Switchyard reads; a test compares it with the source tree and with `.env.example`. */
+export const environmentVariables: EnvironmentVariable[] = [
+  {
+    name: 'SWITCHYARD_STATE',
+    setBy: 'person',
+    meaning:
+      'Folder with all that a mesh keeps: journals, logs, workspaces, credentials. `--state DIR` goes before it',
+    standard: '.switchyard in the checkout',
+    example: '/var/lib/switchyard',
+  },
+  {
+    name: 'SWITCHYARD_CONFIG',
+    setBy: 'person',
+    meaning: 'The configuration file. `--config FILE` goes before it',
+    standard: 'switchyard.yaml beside the state folder, else in the checkout',
+    example: '/etc/switchyard/switchyard.yaml',
+  },
+  {
+    name: 'SWITCHYARD_LOG_LEVEL',
+    setBy: 'person',
+    meaning: 'The least severe log lines that are written: trace, debug, info, warn, error, silent',
+    standard: 'log.level of the configuration, which is info',
+    example: 'debug',
+  },
+  {
+    name: 'SWITCHYARD_NATS_SERVER',
+    setBy: 'person',
+    meaning: 'Path of the nats-server program that `up` starts',
+    standard: 'a good one on the PATH, else one that is fetched and verified',
+    example: '/usr/local/bin/nats-server',
+  },
+  {
+    name: 'SWITCHYARD_BWRAP',
+    setBy: 'person',
+    meaning: 'Path of the bubblewrap program that holds what agents run',
+    standard: 'bwrap on the PATH, else one that is fetched and verified',
+    example: '/usr/bin/bwrap',
+  },
+  {
+    name: 'SWITCHYARD_FAULT',
+    setBy: 'person',
+    meaning: 'For tests only: at which point a process is to die or stop',
+    standard: 'nothing happens',
+  },
+  {
+    name: 'OPENAI_API_KEY',
+    setBy: 'secret',
+    meaning: 'Key for `--model openai:NAME`',
+    standard: 'none; such a model is refused',
+  },
+  {
+    name: 'SWITCHYARD_MODEL_KEY',
+    setBy: 'secret',
+    meaning: 'Key for `--model http://HOST:PORT/v1#NAME`, where that server wants one',
+    standard: 'none is sent',
+  },
+  {
+    name: 'OPENAI_BASE_URL',
+    setBy: 'person',
+    meaning: 'Where `--model openai:NAME` is asked',
+    standard: 'https://api.openai.com/v1',
+    example: 'http://127.0.0.1:4000/v1',
+  },
+  {
+    name: 'OLLAMA_HOST',
+    setBy: 'person',
+    meaning: 'Where `--model ollama:NAME` is asked, in the forms that Ollama accepts',
+    standard: '127.0.0.1:11434',
+    example: '127.0.0.1:11434',
+  },
+  {
+    name: 'OLLAMA_CONTEXT_LENGTH',
+    setBy: 'person',
+    meaning: 'The context, in tokens, that the Ollama server was started with',
+    standard: '4096, which is what Ollama gives by itself, and a warning',
+    example: '32768',
+  },
+  {
+    name: 'NO_COLOR',
+    setBy: 'person',
+    meaning: 'Set to anything: no colours on the terminal',
+    standard: 'colours where the output is a terminal',
+    example: '1',
+  },
+  {
+    name: 'XDG_CACHE_HOME',
+    setBy: 'person',
+    meaning: 'Programs that were fetched are kept in `switchyard` below it',
+    standard: '~/.cache',
+    example: '/var/cache',
+  },
+  {
+    name: 'XDG_CONFIG_HOME',
+    setBy: 'person',
+    meaning: "The `nats` CLI's contexts are written to `nats/context` below it",
+    standard: '~/.config',
+  },
+  {
+    name: 'PATH',
+    setBy: 'system',
+    meaning: 'Where programs are looked for',
+    standard: 'as your shell has it',
+  },
+];

@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { AgentRole } from '../schemas/row.ts';
+import { readAllowed } from './allowed.ts';
+import { Config, logLevels } from './config.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import { crossProblems } from './cross-check.ts';
+import { keptOverrides, override, type Overrides } from './overrides.ts';
+import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
+import { checkoutRoot, type Environment } from './state.ts';
+import { readYamlFile, type Path, type YamlFile } from './yaml-file.ts';
+
+export interface ConfigRequest {
+  /** `--config FILE`. */
+  file?: string | undefined;
+  stateDirectory: string;
+  environment: Environment;
+  /** From the command line; left out: what `up` was started with, as `keepOverrides` kept it. */
+  overrides?: Overrides;
+}
+
+/**
+ * The configuration that holds: defaults, `switchyard.yaml`, what was allowed at run time, the command line. Paths in
+ * it are absolute, and every role lists its models. Throws ConfigurationError with everything that is wrong at once.
+ */
+export function loadConfig(request: ConfigRequest): Config {
+  const file = findConfigFile(request);
+  const written = file === undefined ? check({}, () => '') : loadFile(file);
+  const allowed = readAllowed(request.stateDirectory);
+  const level = logLevel(request.environment);
+  let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
+  config = override(config, request.overrides ?? keptOverrides(request.stateDirectory));
+  return listModels(check(config, () => (request.overrides ? 'command line' : 'command line of `up`')));
+}
+
+/**
+ * The file that the configuration comes from: `--config`, else SWITCHYARD_CONFIG, else `switchyard.yaml` beside the
+ * state folder, else the one in the checkout; undefined where there is none and the defaults hold.
+ */
+export function findConfigFile(request: Omit<ConfigRequest, 'overrides'>): string | undefined {
+  const named = request.file || request.environment['SWITCHYARD_CONFIG'];
+  if (named) return resolve(named);
+  const folders = [dirname(resolve(request.stateDirectory)), checkoutRoot];
+  const found = folders.map((folder) => join(folder, 'switchyard.yaml')).find((file) => existsSync(file));
+  if (found !== undefined) refuseForeign(found);
+  return found;
+}
+
+/** What the configuration was, in 12 characters: the same options give the same digest, in whatever order. */
+export function configDigest(config: Config): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(config)))
+    .digest('hex')
+    .slice(0, 12);
+}
+
+function loadFile(file: string): Config {
+  const yaml = readYamlFile(file);
+  const data = yaml.data ?? {};
+  // A section whose options are all commented out has no value: that means its defaults.
+  if (isSection(data))
+    for (const [name, value] of Object.entries(data)) if (value === null) delete data[name];
+  resolvePaths(data, dirname(file));
+  return check(data, (path) => yaml.place(path));
+}
+
+/** Fills in defaults and throws all problems, each with its place. */
+function check(data: unknown, place: YamlFile['place']): Config {
+  const bySchema = fillAndCheck(Config, data);
+  const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config);
+  if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => sentence(problem, place)));
+  return data as Config;
+}
+
+function sentence({ path, what }: Problem, place: YamlFile['place']): string {
+  const name = path.length === 0 ? '' : `${optionName(path)}: `;
+  return `${place(path)} ${name}${what}`;
+}
+
+function logLevel(environment: Environment): Config['log']['level'] | undefined {
+  const asked = environment['SWITCHYARD_LOG_LEVEL'];
+  if (!asked) return undefined;
+  const level = logLevels.find((known) => known === asked);
+  if (level) return level;
+  throw new ConfigurationError([
+    `SWITCHYARD_LOG_LEVEL: found the text ${JSON.stringify(asked)}; accepted: ${logLevels.join(', ')}${nearest(asked, [...logLevels])}`,
+  ]);
+}
+
+/** A file that was found, not named, may lie in a folder such as /tmp where others write. */
+function refuseForeign(file: string): void {
+  const owner = statSync(file).uid;
+  if (!process.getuid || owner === process.getuid() || owner === 0) return;
+  throw new ConfigurationError([
+    `${file}: it belongs to another user; if you mean it, name it with --config ${file}`,
+  ]);
+}
+
+/** Only what a role names may be scripted: a mesh never falls back to replies written beforehand by itself. */
+function listModels(config: Config): Config {
+  const all = Object.keys(config.models).filter((name) => config.models[name]?.backend !== 'scripted');
+  for (const role of Object.keys(config.roles) as AgentRole[])
+    if (config.roles[role].models.length === 0) config.roles[role].models = [...all];
+  return config;
+}
+
+function resolvePaths(data: unknown, folder: string): void {
+  const absolute = (path: unknown) => {
+    if (typeof path !== 'string' || path === '') return path;
+    const full = resolve(folder, path.replace(/^~(?=\/|$)/, homedir()));
+    return existsSync(full) ? realpathSync(full) : full;
+  };
+  const at = (value: unknown, ...path: Path) =>
+    path.reduce<unknown>((found, step) => (isSection(found) ? found[step] : undefined), value);
+  const mesh = at(data, 'mesh');
+  if (isSection(mesh) && 'credentials' in mesh) mesh['credentials'] = absolute(mesh['credentials']);
+  const allow = at(data, 'allow');
+  if (isSection(allow) && Array.isArray(allow['repositories']))
+    allow['repositories'] = allow['repositories'].map(absolute);
+  const models = at(data, 'models');
+  for (const model of isSection(models) ? Object.values(models) : [])
+    if (isSection(model) && 'script' in model) model['script'] = absolute(model['script']);
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isSection(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
+}

@@ -1,0 +1,59 @@
+import Type, { type Static } from 'typebox';
+
+const name = (description: string, standard: string) =>
+  Type.String({
+    default: standard,
+    pattern: '^[a-z][a-z0-9-]{0,39}$',
+    accepts: 'a lower-case letter, then lower-case letters, digits and hyphens; at most 40',
+    description,
+  });
+
+export const MeshOptions = Type.Object(
+  {
+    name: name('Name of the mesh; the `nats` context is named after it', 'switchyard'),
+    namespace: name('First token of every subject; several meshes on one server need one each', 'yard'),
+    url: Type.Optional(
+      Type.String({
+        pattern: '^(nats|tls|wss?)://[^@\\s]+$',
+        accepts:
+          'nats://HOST:PORT (or tls://, ws://, wss://) without a password in it; that belongs in mesh.credentials',
+        mayBeSecret: true,
+        description: 'A nats-server of your own with JetStream, 2.10 or newer; left out: `up` starts one',
+      }),
+    ),
+    credentials: Type.Optional(
+      Type.String({
+        minLength: 1,
+        isPath: true,
+        description:
+          'File with the user for `url`, as `{"user": "...", "password": "..."}`; readable by its owner only',
+      }),
+    ),
+    port: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65_535,
+        description: 'Port on loopback of the server that `up` starts; left out: a free one',
+      }),
+    ),
+    durability: Type.Enum(['power', 'process'], {
+      default: 'power',
+      description:
+        'What an accepted message survives: `power` a power cut (each write is synced), `process` only kill -9, and is faster',
+    }),
+    leaseMs: Type.Integer({
+      default: 6000,
+      minimum: 1000,
+      maximum: 600_000,
+      description: 'How long a silent process keeps its message before another takes it over',
+    }),
+    sweepMs: Type.Integer({
+      default: 15_000,
+      minimum: 1000,
+      maximum: 3_600_000,
+      description: 'How often each process looks for work that a lost message would have brought',
+    }),
+  },
+  { additionalProperties: false, default: {}, description: 'The message broker and how work is handed over' },
+);
+export type MeshOptions = Static<typeof MeshOptions>;

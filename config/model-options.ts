@@ -1,0 +1,195 @@
+import Type, { type Static } from 'typebox';
+import { agentRoles } from '../schemas/row.ts';
+import { propertyEach } from './annotate.ts';
+
+/** What answers a model call. */
+export const backendNames = ['openai', 'scripted'] as const;
+
+const modelName = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._:#/@+-]{0,199}$',
+  accepts: 'letters, digits and . _ : # / @ + -',
+  description: 'A name under `models`',
+});
+
+const microDollars = (description: string) => Type.Integer({ minimum: 0, description });
+
+const closed = { additionalProperties: false } as const;
+
+export const ModelOptions = Type.Object(
+  {
+    backend: Type.Enum([...backendNames], {
+      description:
+        'What answers: `openai` is any server that speaks the OpenAI API (LiteLLM, vLLM, Ollama, llama-server); `scripted` replies were written beforehand, not by a model, and every screen says so',
+    }),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: "The provider's own name of the model; left out: the entry's name",
+      }),
+    ),
+    pool: Type.String({
+      default: 'default',
+      pattern: '^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$',
+      accepts: 'letters, digits, - and _',
+      description: 'The set of inference workers that serves it',
+    }),
+    url: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^@\\s]+$',
+        accepts: 'an http:// or https:// address without a password in it, such as http://127.0.0.1:11434/v1',
+        mayBeSecret: true,
+        description: "Where the server answers, up to and with `/v1`; left out: the provider's own address",
+      }),
+    ),
+    apiKeyVariable: Type.Optional(
+      Type.String({
+        pattern: '^[A-Z_][A-Z0-9_]{0,99}$',
+        accepts: 'the NAME of an environment variable such as OPENAI_API_KEY, never the key itself',
+        mayBeSecret: true,
+        description: 'Name of the environment variable that holds the key; only inference processes read it',
+      }),
+    ),
+    script: Type.Optional(
+      Type.String({
+        minLength: 1,
+        isPath: true,
+        description: 'The file of replies, for `scripted` only; relative to the configuration file',
+      }),
+    ),
+    contextTokens: Type.Integer({
+      default: 32_768,
+      minimum: 512,
+      description: 'How much the model reads at once, in tokens, the reply included',
+    }),
+    maxTokens: Type.Integer({ default: 4096, minimum: 1, description: 'Longest reply, in tokens' }),
+    timeoutMs: Type.Integer({
+      default: 300_000,
+      minimum: 1000,
+      description: 'How long one call may take before it is given up',
+    }),
+    tags: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      description: 'What it is good for, for `routes` to choose by, such as `local`, `code`, `long-context`',
+    }),
+    prices: Type.Optional(
+      Type.Object(
+        {
+          inputMicroDollars: microDollars('Price of a million tokens read'),
+          outputMicroDollars: microDollars('Price of a million tokens written'),
+          source: Type.String({ minLength: 1, description: 'Where the price is published' }),
+          asOf: Type.String({
+            pattern: '^\\d{4}-\\d{2}-\\d{2}$',
+            accepts: 'a date as "2026-11-20"',
+            description: 'The day it was looked up',
+          }),
+        },
+        {
+          ...closed,
+          description: 'In micro-dollars (a dollar is 1000000); left out: the model costs nothing',
+        },
+      ),
+    ),
+  },
+  { ...closed, description: 'A model and where it is served' },
+);
+export type ModelOptions = Static<typeof ModelOptions>;
+
+/** A model of the registry under its name. The shape that backends are created from. */
+export type ModelDefinition = ModelOptions & { name: string; model: string };
+
+export const Models = Type.Record(modelName, ModelOptions, {
+  ...closed,
+  default: {},
+  description:
+    'The models that may be asked, by a name of your choice. None: nothing can be done but plain checks',
+});
+
+export const RolePreference = Type.Object(
+  {
+    models: Type.Array(modelName, {
+      default: [],
+      description:
+        'The first is preferred, the rest are its fallbacks in order; empty: all of `models` in their order',
+    }),
+    temperature: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 2,
+        description: "How varied replies are; left out: the provider's default",
+      }),
+    ),
+    maxTokens: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: "Longest reply for this role; left out: the model's own `maxTokens`",
+      }),
+    ),
+  },
+  { ...closed, description: 'Which models a role asks, and how' },
+);
+export type RolePreference = Static<typeof RolePreference>;
+
+export const RolePreferences = Type.Object(
+  propertyEach(
+    { planner: {}, coder: {}, tester: {}, reviewer: {} },
+    RolePreference,
+    (role) => `Which models the ${role} asks, and how`,
+  ),
+  { ...closed, default: {}, description: 'Which models a role asks where no rule of `routes` decides' },
+);
+
+export const RouteRule = Type.Object(
+  {
+    name: Type.String({ minLength: 1, description: 'How decisions name this rule' }),
+    when: Type.Object(
+      {
+        role: Type.Optional(Type.Enum([...agentRoles], { description: 'Who does the work' })),
+        kind: Type.Optional(
+          Type.Enum(['tests', 'goal'], {
+            description: '`tests`: there is no goal but that the tests pass; `goal`: there is one',
+          }),
+        ),
+        contextAbove: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description: 'True where more tokens than this are expected to be read',
+          }),
+        ),
+        tags: Type.Optional(
+          Type.Array(Type.String({ minLength: 1 }), {
+            description: 'Of `models`, only those that bear all of these tags are taken',
+          }),
+        ),
+      },
+      { ...closed, default: {}, description: 'All that is given must hold; nothing given: it always holds' },
+    ),
+    models: Type.Array(modelName, {
+      minItems: 1,
+      description: 'The first is preferred, the rest are its fallbacks',
+    }),
+    confidence: Type.Number({
+      default: 1,
+      minimum: 0,
+      maximum: 1,
+      description: 'How sure the rule is; shown with each decision',
+    }),
+    why: Type.String({ minLength: 1, description: 'The reason; shown with each decision' }),
+  },
+  { ...closed, description: 'A rule of routing' },
+);
+export type RouteRule = Static<typeof RouteRule>;
+
+export const Routes = Type.Array(RouteRule, {
+  default: [],
+  description:
+    'Rules that choose a model by the work, tried in order: the first that holds and has a live pool decides',
+});
+
+/** The models with their names, in the order of the file: what backends are created from. */
+export function modelDefinitions(models: Static<typeof Models>): ModelDefinition[] {
+  return Object.entries(models).map(([name, options]) => ({
+    ...options,
+    name,
+    model: options.model ?? name,
+  }));
+}

@@ -1,0 +1,59 @@
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { ConfigurationError } from './configuration-error.ts';
+
+/** Variables of the process, as `process.env` has them. */
+export type Environment = Record<string, string | undefined>;
+
+/** The folder that Switchyard itself lies in. */
+export const checkoutRoot = dirname(import.meta.dirname);
+
+/**
+ * The folder with all that a mesh keeps: `--state DIR`, else SWITCHYARD_STATE, else `.switchyard` in the checkout.
+ * Absolute; relative ones are taken from the current folder. It is not created.
+ */
+export function resolveStateDirectory(request: {
+  flag?: string | undefined;
+  environment: Environment;
+  currentDirectory?: string;
+}): string {
+  const asked = request.flag || request.environment['SWITCHYARD_STATE'];
+  return asked
+    ? resolve(request.currentDirectory ?? process.cwd(), asked)
+    : join(checkoutRoot, '.switchyard');
+}
+
+/** Creates the state folder for its owner only, and keeps git from offering it. Throws ConfigurationError with the mend. */
+export function createStateDirectory(stateDirectory: string): void {
+  try {
+    mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+    const status = statSync(stateDirectory);
+    // Whoever owns the folder could put other rules and keys into it.
+    if (process.getuid && status.uid !== process.getuid())
+      throw new ConfigurationError([
+        `${stateDirectory} belongs to another user; choose another folder with --state DIR`,
+      ]);
+    writeFileSync(join(stateDirectory, '.gitignore'), '*\n', { mode: 0o600 });
+  } catch (failure) {
+    if (failure instanceof ConfigurationError) throw failure;
+    throw new ConfigurationError([
+      `the state folder ${stateDirectory} cannot be used (${(failure as Error).message}); mend that or choose another with --state DIR`,
+    ]);
+  }
+}
+
+/** What `up` says about the running mesh. */
+export const meshFile = (stateDirectory: string) => join(stateDirectory, 'mesh.json');
+/** What was allowed at run time, by `fix` or `up --repo`. */
+export const allowedFile = (stateDirectory: string) => join(stateDirectory, 'allowed.yaml');
+/** What `up` was told on its command line. */
+export const overridesFile = (stateDirectory: string) => join(stateDirectory, 'overrides.json');
+/** Held by the one `up` that uses the folder. */
+export const lockFile = (stateDirectory: string, name: string) =>
+  join(stateDirectory, 'locks', `${name}.lock`);
+/** Logs, one file a process. */
+export const logsDirectory = (stateDirectory: string) => join(stateDirectory, 'logs');
+/** Worktrees that agents work in. */
+export const workspacesDirectory = (stateDirectory: string) => join(stateDirectory, 'workspaces');
+/** Repositories made for the demo. */
+export const demoDirectory = (stateDirectory: string) => join(stateDirectory, 'demo');

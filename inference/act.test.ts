@@ -110,6 +110,11 @@ test('act: ends when its time is over, in the middle of a reply', async () => {
   expect(result.durationMs).toBeLessThan(1000);
 });
 
+test('act: a budget of months is no timer that fires at once', async () => {
+  const { result } = await ask([{ kind: 'reply', content: 'hello', pieceDelayMs: 20 }], { budgetMs: 1e10 });
+  expect(result).toMatchObject({ outcome: 'answered', attempts: 1 });
+});
+
 test('act: cancelling ends a call in the middle of a reply', async () => {
   const controller = new AbortController();
   const { result } = await ask([{ kind: 'hang', after: 'and' }], {

@@ -38,7 +38,8 @@ export async function answer(input: AnswerInput): Promise<Answer> {
   const startedAt = performance.now();
   const elapsedMs = () => Math.round(performance.now() - startedAt);
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), input.budgetMs);
+  // A larger number would make the timer fire at once.
+  const timer = setTimeout(() => deadline.abort(), Math.min(input.budgetMs, 2 ** 31 - 1));
   const limits = AbortSignal.any([signal, deadline.signal]);
   // The provider's own name of the model, whatever the name was that the caller asked for it by.
   const request = { ...input.request, model: definition.model };

@@ -1,9 +1,8 @@
 import { connect as dial, type NatsConnection } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { withoutPassword } from './debian-package.ts';
 import { BrokerError } from './errors.ts';
-
-/** The oldest nats-server with all that the bus needs: filters of consumers, metadata, per-user permissions. */
-export const oldestServer = '2.10.0';
+import { isAtLeast, OLDEST_SERVER } from './nats-version.ts';
 
 export interface Credentials {
   user: string;
@@ -24,10 +23,10 @@ export interface Bus {
 export async function connect(url: string, name: string, credentials?: Credentials, patienceMs = 5000): Promise<Bus> {
   const connection = await dialPatiently(url, name, credentials, patienceMs);
   const found = connection.info?.version ?? 'unknown';
-  if (!isAtLeast(found, oldestServer)) {
+  if (!isAtLeast(found, OLDEST_SERVER)) {
     await connection.close();
     throw new BrokerError(
-      `the nats-server at ${withoutPassword(url)} is version ${found}; Switchyard needs ${oldestServer} or newer`,
+      `the nats-server at ${withoutPassword(url)} is version ${found}; Switchyard needs ${OLDEST_SERVER} or newer`,
       'start a newer nats-server, or let `./switchyard up` start its own by leaving mesh.url out',
     );
   }
@@ -79,21 +78,4 @@ async function dialPatiently(url: string, name: string, credentials: Credentials
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
-}
-
-/** Compares dotted versions by number; what follows a dash is ignored. */
-export function isAtLeast(found: string, needed: string): boolean {
-  const parts = (version: string) => version.split('-')[0]!.split('.').map(Number);
-  const [have, want] = [parts(found), parts(needed)];
-  for (let place = 0; place < 3; place += 1) {
-    const difference = (have[place] ?? 0) - (want[place] ?? 0);
-    if (Number.isNaN(difference)) return false;
-    if (difference !== 0) return difference > 0;
-  }
-  return true;
-}
-
-/** A URL fit for a screen or a log. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
 }

@@ -1,6 +1,6 @@
 import { Svcm } from '@nats-io/services';
 import { randomBytes } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
@@ -173,10 +173,14 @@ async function openMicro<State>(membership: Membership, joined: Joined, serving:
  */
 function openCustody(): Custody {
   if (process.env['SWITCHYARD_CUSTODY'] === undefined) return { take() {}, release() {} };
-  const pipe = createWriteStream('', { fd: Number(process.env['SWITCHYARD_CUSTODY']) });
-  pipe.on('error', () => {});
-  return {
-    take: (token) => void pipe.write(`+${token}\n`),
-    release: (token) => void pipe.write(`-${token}\n`),
+  const pipe = Number(process.env['SWITCHYARD_CUSTODY']);
+  // Synchronous, so that a process which is killed at the next instruction has already said what it holds.
+  const say = (line: string) => {
+    try {
+      writeSync(pipe, line);
+    } catch {
+      // A launcher that is gone gives nothing back; the lease does.
+    }
   };
+  return { take: (token) => say(`+${token}\n`), release: (token) => say(`-${token}\n`) };
 }

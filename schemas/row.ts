@@ -30,9 +30,7 @@ export interface Row<Data extends TSchema = TSchema> {
 }
 
 /** Keeps the row's literal types, so that a type's data can be looked up by its name. */
-export function row<const Type extends string, Data extends TSchema>(
-  definition: Omit<Row<Data>, 'type'> & { type: Type },
-): Row<Data> & { type: Type } {
+export function row<const Definition extends Row>(definition: Definition): Definition {
   return definition;
 }
 

@@ -1,0 +1,124 @@
+import { defaultLimits, tighten, type Limits } from '../../schemas/bounds.ts';
+import { parseCommandLine } from '../../schemas/command-line.ts';
+import { deriveId, taskIdOf, type Envelope } from '../../schemas/envelope.ts';
+import type { SubmitRequest } from '../../schemas/request.ts';
+import type { Decision } from '../../schemas/service.ts';
+import { dataProblems } from '../../schemas/validate.ts';
+import { noSpend, type Item, type Repository, type Work } from '../../schemas/work.ts';
+
+/** What is looked up of a request: the repository as it stands, and what the operator allows. */
+export interface AcceptanceFacts {
+  repository: Repository | { problem: string };
+  allowedTests: string[];
+  allowedSetups: string[];
+  models: string[];
+  limits: Limits;
+}
+
+/** A goal that says no more than that the tests shall pass needs no planner. */
+const onlyTests = /^\s*(please\s+)?(make|get|let|have)\s+(all\s+)?(the\s+)?tests?\s+(to\s+)?(pass|green|succeed)(ing)?[\s.!]*$/i;
+
+/** Accepts a request or rejects it with every reason at once. */
+export function accept(request: Envelope, facts: AcceptanceFacts | undefined): Decision {
+  const problems = dataProblems('task.submit', request.data);
+  if (problems.length > 0) return reject(problems);
+  const asked = request.data as SubmitRequest;
+  const goalIsTests = asked.goal === undefined || onlyTests.test(asked.goal);
+  const reasons = [
+    ...(asked.goal === undefined && asked.test === undefined
+      ? ['data: say what is wanted: a goal, or a test command that shall pass']
+      : []),
+    ...(facts ? factProblems(asked, facts) : ['the request could not be looked into']),
+  ];
+  if (reasons.length > 0 || !facts || 'problem' in facts.repository) return reject(reasons);
+
+  const repository = facts.repository;
+  const limits = tighten(facts.limits ?? defaultLimits, asked.limits);
+  const goal = asked.goal ?? `Make the tests pass: ${asked.test}`;
+  const needsPlan = asked.plan === 'planner' || (asked.plan === undefined && !goalIsTests);
+  const items: Item[] = needsPlan ? [] : [{ role: 'coder', goal }];
+  const taskId = taskIdOf(request);
+  const next: Work = {
+    runId: deriveId(taskId, 'run', 0),
+    role: needsPlan ? 'planner' : 'coder',
+    itemIndex: needsPlan ? -1 : 0,
+    itemCount: items.length,
+    goal,
+    hop: 0,
+    cyclesLeft: limits.cycles,
+    findings: [],
+    notes: [],
+    fromCommit: repository.baseCommit,
+    repository,
+    ...(asked.test ? { test: asked.test } : {}),
+    ...(asked.setup ? { setup: asked.setup } : {}),
+    baselineKnown: false,
+    goalIsTests,
+    ...(asked.model ? { model: asked.model } : {}),
+    limits,
+    spent: noSpend,
+  };
+  const notes =
+    repository.uncommittedFiles > 0
+      ? [`${repository.uncommittedFiles} file(s) with uncommitted changes are left as they are and left out: work starts from commit ${repository.baseCommit.slice(0, 12)}`]
+      : [];
+  return {
+    do: 'append',
+    type: 'task.accepted',
+    hop: 0,
+    cyclesLeft: limits.cycles,
+    data: {
+      goal,
+      goalIsTests,
+      repository,
+      ...(asked.test ? { test: asked.test } : {}),
+      ...(asked.setup ? { setup: asked.setup } : {}),
+      approvePlan: asked.approvePlan ?? false,
+      ...(asked.model ? { model: asked.model } : {}),
+      limits,
+      notes,
+      items,
+      next,
+    },
+  };
+}
+
+function factProblems(asked: SubmitRequest, facts: AcceptanceFacts): string[] {
+  const problems: string[] = [];
+  if ('problem' in facts.repository) problems.push(`repository: ${facts.repository.problem}`);
+  for (const [name, command, allowed] of [
+    ['test', asked.test, facts.allowedTests],
+    ['setup', asked.setup, facts.allowedSetups],
+  ] as const) {
+    if (command === undefined) continue;
+    const problem = commandProblem(command, allowed);
+    if (problem) problems.push(`${name}: ${problem}`);
+  }
+  if (asked.model !== undefined && !facts.models.includes(asked.model)) {
+    problems.push(`model: "${asked.model}" is not configured; there are: ${facts.models.join(', ') || 'none'}`);
+  }
+  return problems;
+}
+
+function commandProblem(command: string, allowed: string[]): string | undefined {
+  let words: string[];
+  try {
+    words = parseCommandLine(command);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  const asOne = JSON.stringify(words);
+  const isAllowed = allowed.some((one) => {
+    try {
+      return JSON.stringify(parseCommandLine(one)) === asOne;
+    } catch {
+      return false;
+    }
+  });
+  if (isAllowed) return undefined;
+  return `"${command}" is not allowed; the operator allows ${allowed.map((one) => `"${one}"`).join(', ') || 'none'} (allow.tests and allow.setups in switchyard.yaml, or \`./switchyard fix\`)`;
+}
+
+function reject(reasons: string[]): Decision {
+  return { do: 'append', type: 'task.rejected', data: { reasons } };
+}

@@ -1,0 +1,50 @@
+import { afterAll, expect, test } from 'vitest';
+import { bites, configurations } from './configurations.ts';
+import { allRules, allRulesBut, ruleNames, rules } from './rules.ts';
+import { search } from './search.ts';
+
+const limitMs = 60_000;
+const report: string[] = [];
+let statesInAll = 0;
+
+afterAll(() => {
+  report.unshift(`all rules together: ${statesInAll} states in ${Object.keys(configurations).length} meshes`);
+  console.log(report.join('\n'));
+});
+
+test.each(Object.entries(configurations))(
+  'protocol: holds with %s',
+  (_, configuration) => {
+    const { wrong, trace, states } = search({ configuration, inForce: allRules });
+    expect(wrong && [...trace, wrong]).toBeUndefined();
+    statesInAll += states;
+  },
+  limitMs,
+);
+
+test.each(ruleNames)(
+  'protocol: goes wrong without "%s"',
+  (rule) => {
+    const { configuration, harm } = bites[rule];
+    const { wrong, trace } = search({ configuration, inForce: allRulesBut(rule) });
+    expect(wrong).toContain(harm);
+    report.push(`rule ${rules[rule].number}, without "${rule}": ${wrong} (${trace.length} steps)`);
+  },
+  limitMs,
+);
+
+test.each(ruleNames)(
+  'protocol: "%s" alone mends its mesh',
+  (rule) => {
+    const { wrong, trace } = search({ configuration: bites[rule].configuration, inForce: allRules });
+    expect(wrong && [...trace, wrong]).toBeUndefined();
+  },
+  limitMs,
+);
+
+test('protocol: every one of the sixteen rules is in the table', () => {
+  const numbers = new Set(Object.values(rules).map((rule) => rule.number));
+  expect([...numbers].toSorted((one, other) => one - other)).toEqual(
+    Array.from({ length: 16 }, (_, index) => index + 1),
+  );
+});

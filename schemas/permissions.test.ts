@@ -1,0 +1,180 @@
+import { expect, test } from 'vitest';
+import { catalogue } from './catalogue.ts';
+import { brokerUsers, permissionsOf } from './permissions.ts';
+import { agentRoles, roles, type Role, type Row } from './row.ts';
+import { journalSubject, poolInbox, roleInbox, streamNames, timerInbox } from './subject.ts';
+
+const task = '7b0e2a1c-0000-4000-8000-000000000001';
+const run = '7b0e2a1c-0000-4000-8000-000000000002';
+const pools = ['local', 'gpu'];
+
+/** Whether a subject falls under a pattern, by the rules of NATS. */
+function covers(pattern: string, subject: string): boolean {
+  const wanted = pattern.split('.');
+  const given = subject.split('.');
+  for (const [index, token] of wanted.entries()) {
+    if (token === '>') return given.length > index;
+    if (given[index] === undefined || (token !== '*' && token !== given[index])) return false;
+  }
+  return wanted.length === given.length;
+}
+const may = (list: string[], subject: string) => list.some((pattern) => covers(pattern, subject));
+const maySay = (user: (typeof brokerUsers)[number], subject: string) =>
+  may(permissionsOf(user, 'yard', pools).publish, subject);
+const mayHear = (user: (typeof brokerUsers)[number], subject: string) =>
+  may(permissionsOf(user, 'yard', pools).subscribe, subject);
+
+test('the matcher of these tests follows the rules of NATS', () => {
+  expect(covers('a.*.c', 'a.b.c')).toBe(true);
+  expect(covers('a.*', 'a.b.c')).toBe(false);
+  expect(covers('a.>', 'a.b.c')).toBe(true);
+  expect(covers('a.>', 'a')).toBe(false);
+  expect(covers('a.b', 'a')).toBe(false);
+});
+
+const journals = [
+  ...agentRoles.map((role) => ({ entity: 'run' as const, role, authors: [role] as Role[] })),
+  ...(['task', 'route', 'call'] as const).map((entity) => ({
+    entity,
+    role: undefined,
+    authors: roles.filter((role) =>
+      (catalogue as readonly Row[]).some(
+        (row) => row.kind === 'event' && row.journal === entity && row.publishedBy.includes(role),
+      ),
+    ),
+  })),
+];
+
+test.each(journals)(
+  'permissions: the journal of $entity $role is written by $authors alone',
+  ({ entity, role, authors }) => {
+    expect(authors).toHaveLength(1);
+    const subject = journalSubject('yard', { entity, taskId: task, id: run, ...(role ? { role } : {}) });
+    const allowed = [...roles, 'operator' as const].filter((one) => maySay(one, subject));
+    expect(allowed).toEqual(authors);
+  },
+);
+
+test.each([
+  ['coder', journalSubject('yard', { entity: 'task', taskId: task })],
+  ['coder', journalSubject('yard', { entity: 'run', taskId: task, role: 'reviewer', id: run })],
+  ['coder', journalSubject('yard', { entity: 'call', taskId: task, id: run })],
+  ['coder', 'yard.submit'],
+  ['coder', roleInbox('yard', 'reviewer', task)],
+  ['coder', roleInbox('yard', 'router', task)],
+  ['coder', timerInbox('yard', 'manager', task, 'deadline')],
+  ['coder', timerInbox('yard', 'tester', task, 'call')],
+  ['coder', 'yard.dead.manager.1'],
+  ['coder', '$KV.yard_registry.reviewer.1'],
+  ['coder', '$JS.API.CONSUMER.MSG.NEXT.YARD_INBOX.role-manager'],
+  ['coder', '$JS.API.CONSUMER.CREATE.YARD_INBOX.role-coder.yard.inbox.role.reviewer.>'],
+  ['coder', '$JS.API.CONSUMER.CREATE.YARD_INBOX.role-coder'],
+  ['coder', '$JS.API.CONSUMER.CREATE.YARD_INBOX.mine.yard.inbox.>'],
+  ['coder', '$JS.API.CONSUMER.DELETE.YARD_INBOX.role-coder'],
+  ['coder', '$JS.ACK.YARD_INBOX.role-reviewer.1.2.3.4.5'],
+  ['manager', journalSubject('yard', { entity: 'run', taskId: task, role: 'coder', id: run })],
+  ['manager', poolInbox('yard', 'local', task)],
+  ['router', journalSubject('yard', { entity: 'task', taskId: task })],
+  ['router', poolInbox('yard', 'local', task)],
+  ['reviewer', journalSubject('yard', { entity: 'task', taskId: task })],
+  ['inference', journalSubject('yard', { entity: 'run', taskId: task, role: 'coder', id: run })],
+  ['inference', '$JS.API.CONSUMER.MSG.NEXT.YARD_INBOX.pool-other'],
+  ['operator', journalSubject('yard', { entity: 'task', taskId: task })],
+  ['operator', '$JS.API.CONSUMER.CREATE.YARD_INBOX.mine.yard.inbox.>'],
+  ['operator', '$JS.API.STREAM.DELETE.YARD_EVENTS'],
+] as const)('permissions: the %s may not say %s', (user, subject) => {
+  expect(maySay(user, subject)).toBe(false);
+});
+
+test.each(roles)('permissions: the %s may not touch a stream, nor another mesh', (role) => {
+  for (const stream of Object.values(streamNames('yard'))) {
+    for (const verb of ['DELETE', 'PURGE', 'UPDATE', 'CREATE', 'MSG.DELETE', 'RESTORE', 'SNAPSHOT']) {
+      expect(maySay(role, `$JS.API.STREAM.${verb}.${stream}`), verb).toBe(false);
+    }
+  }
+  expect(maySay(role, `other.event.${task}.task`)).toBe(false);
+  expect(maySay(role, '$JS.API.STREAM.INFO.OTHER_EVENTS')).toBe(false);
+  expect(maySay(role, '_INBOX.abc.1')).toBe(false);
+  expect(mayHear(role, `other.event.${task}.task`)).toBe(false);
+  expect(mayHear(role, 'yard.>')).toBe(false);
+});
+
+test.each([
+  ['manager', journalSubject('yard', { entity: 'task', taskId: task })],
+  ['manager', roleInbox('yard', 'router', task)],
+  ['manager', roleInbox('yard', 'coder', task)],
+  ['manager', roleInbox('yard', 'manager', task)],
+  ['manager', timerInbox('yard', 'manager', task, `watch.${run}`)],
+  ['manager', 'yard.submit'],
+  ['manager', '$JS.API.CONSUMER.MSG.NEXT.YARD_INBOX.submit'],
+  ['manager', '$JS.API.CONSUMER.CREATE.YARD_INBOX.submit.yard.submit'],
+  ['router', roleInbox('yard', 'tester', task)],
+  ['router', roleInbox('yard', 'manager', task)],
+  ['coder', journalSubject('yard', { entity: 'run', taskId: task, role: 'coder', id: run })],
+  ['coder', roleInbox('yard', 'manager', task)],
+  ['coder', roleInbox('yard', 'coder', task)],
+  ['coder', poolInbox('yard', 'gpu', task)],
+  ['coder', timerInbox('yard', 'coder', task, run)],
+  ['coder', `yard.live.${task}.${run}`],
+  ['coder', 'yard.dead.coder.1'],
+  ['coder', 'yard.event.mesh.dead.1'],
+  ['coder', 'yard.process.manager.ab12'],
+  ['coder', '$KV.yard_registry.coder.ab12'],
+  ['coder', '$JS.API.DIRECT.GET.YARD_EVENTS.yard.event.x.task'],
+  ['coder', '$JS.API.DIRECT.GET.YARD_INBOX.yard.inbox.pool.gpu.x'],
+  ['coder', '$JS.ACK.YARD_INBOX.role-coder.1.2.3.4.5'],
+  ['inference', journalSubject('yard', { entity: 'call', taskId: task, id: run })],
+  ['inference', roleInbox('yard', 'reviewer', task)],
+  ['inference', '$JS.API.CONSUMER.MSG.NEXT.YARD_INBOX.pool-gpu'],
+  ['operator', 'yard.submit'],
+  ['operator', 'yard.tasks.submit'],
+  ['operator', 'yard.query.tasks'],
+  ['operator', '$SRV.INFO'],
+  ['operator', roleInbox('yard', 'coder', task)],
+  ['operator', '$JS.API.CONSUMER.CREATE.YARD_EVENTS.abc.yard.event.>'],
+  ['admin', '$JS.API.STREAM.CREATE.YARD_EVENTS'],
+] as const)('permissions: the %s may say %s', (user, subject) => {
+  expect(maySay(user, subject)).toBe(true);
+});
+
+test('permissions: a process hears its own probes and journals, the operator hears the mesh', () => {
+  expect(mayHear('coder', 'yard.process.coder.ab12')).toBe(true);
+  expect(mayHear('coder', 'yard.process.reviewer.ab12')).toBe(false);
+  expect(
+    mayHear('coder', journalSubject('yard', { entity: 'run', taskId: task, role: 'coder', id: run })),
+  ).toBe(true);
+  expect(mayHear('manager', 'yard.tasks.submit')).toBe(true);
+  expect(mayHear('coder', 'yard.tasks.submit')).toBe(false);
+  expect(mayHear('operator', `yard.event.${task}.task`)).toBe(true);
+});
+
+test('permissions: every message of the contract may be sent by each of its publishers', () => {
+  for (const row of catalogue as readonly Row[]) {
+    for (const author of row.publishedBy) {
+      const before = permissionsOf(author, 'yard', pools).publish;
+      expect(before.length, `${author} ${row.type}`).toBeGreaterThan(0);
+      if (row.kind === 'timer') expect(maySay(author, timerInbox('yard', author, task, 'x'))).toBe(true);
+      if (row.kind === 'request') expect(maySay(author, 'yard.submit')).toBe(true);
+      if (row.kind !== 'command' && row.kind !== 'homecoming') continue;
+      for (const consumer of row.consumedBy) {
+        const inbox =
+          consumer === 'inference' ? poolInbox('yard', 'gpu', task) : roleInbox('yard', consumer, task);
+        expect(maySay(author, inbox), `${author} ${row.type} ${inbox}`).toBe(true);
+      }
+    }
+  }
+});
+
+test('permissions: a namespace or a pool that would widen a subject is refused', () => {
+  for (const namespace of ['yard.>', '*', 'a b', '', 'yard.']) {
+    expect(() => permissionsOf('coder', namespace, [])).toThrow(/cannot stand in a subject/);
+  }
+  expect(() => permissionsOf('inference', 'yard', ['*'])).toThrow(/the pool "\*"/);
+});
+
+test('permissions: another namespace gives other subjects throughout', () => {
+  for (const user of brokerUsers.filter((one) => one !== 'admin')) {
+    const { publish, subscribe } = permissionsOf(user, 'other', pools);
+    expect([...publish, ...subscribe].filter((one) => /yard/i.test(one))).toEqual([]);
+  }
+});

@@ -1,0 +1,142 @@
+import { catalogue } from './catalogue.ts';
+import { destinationsOf, intakesOf, type Destination, type Hole } from './destination.ts';
+import { roles, type Author, type Role, type Row } from './row.ts';
+import { deadSubject, holderSubject, liveSubject, roleInbox, streamNames, submitSubject } from './subject.ts';
+
+/** What a broker's user may say and hear; `allowResponses`: may answer what it was asked. */
+export interface Permissions {
+  publish: string[];
+  subscribe: string[];
+  allowResponses: boolean;
+}
+
+const rows: readonly Row[] = catalogue;
+
+/** The bucket of those who are alive. */
+export const registryBucket = (namespace: string) => `${namespace}_registry`;
+/** The service that answers a submission at once. */
+export const submitService = (namespace: string) => `${namespace}.tasks.submit`;
+
+const anything: Hole = (name) => (name === 'purpose' ? '>' : '*');
+
+function checkToken(what: string, value: string, pattern: RegExp): void {
+  if (pattern.test(value)) return;
+  throw new RangeError(
+    `${what} ${JSON.stringify(value)} cannot stand in a subject: use letters, digits, _ and - only`,
+  );
+}
+
+/** Reading a stream at will, with consumers that only live as long as they are read. */
+function reads(stream: string): string[] {
+  return [
+    `$JS.API.STREAM.INFO.${stream}`,
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}`,
+    `$JS.API.DIRECT.GET.${stream}.>`,
+    `$JS.API.CONSUMER.CREATE.${stream}.>`,
+    `$JS.API.CONSUMER.INFO.${stream}.>`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+    `$JS.API.CONSUMER.DELETE.${stream}.>`,
+    `$JS.FC.${stream}.>`,
+  ];
+}
+
+/** Asking whether a message still waits, without a consumer: on a work queue that would take it from its role. */
+function looksAt(stream: string): string[] {
+  return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`];
+}
+
+/** Taking from a durable consumer, and making it again should it be gone; its filter is part of the subject. */
+function takes(stream: string, { consumer, subject }: Destination): string[] {
+  const [fixed, open] = subject.split('.*', 2);
+  return [
+    `$JS.API.CONSUMER.INFO.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.${fixed}${open === undefined ? '' : '.>'}`,
+    `$JS.ACK.${stream}.${consumer}.>`,
+  ];
+}
+
+function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
+  const streams = streamNames(namespace);
+  const says = rows.flatMap((row) => destinationsOf(row, namespace, anything, role));
+  const journals = says.filter((one) => one.stream === 'events' && one.channel !== 'journal.mesh');
+  const intakes = intakesOf(rows, role, namespace, pools, anything);
+  const comesHome = rows.some((row) => row.kind === 'homecoming' && row.consumedBy.includes(role));
+  const showsProgress = journals.some(
+    (one) => one.channel === 'journal.run' || one.channel === 'journal.call',
+  );
+  const takesRequests = intakes.some((one) => one.channel === 'submit');
+  return {
+    publish: [
+      ...says.map((one) => one.subject),
+      // The sweep puts an answer that got lost into one's own inbox.
+      ...(comesHome ? [roleInbox(namespace, role, '*')] : []),
+      ...(showsProgress ? [liveSubject(namespace, '*', '>')] : []),
+      ...(takesRequests ? [submitSubject(namespace)] : []),
+      deadSubject(namespace, role, '*'),
+      holderSubject(namespace, '>'),
+      `$KV.${registryBucket(namespace)}.${role}.>`,
+      '$JS.API.INFO',
+      ...reads(streams.events),
+      ...reads(`KV_${registryBucket(namespace)}`),
+      ...looksAt(streams.inbox),
+      ...intakes.flatMap((one) => takes(streams.inbox, one)),
+    ],
+    subscribe: [
+      '_INBOX.>',
+      '$SRV.>',
+      holderSubject(namespace, `${role}.>`),
+      // An act is called off the moment that its journal moves on.
+      ...journals.map((one) => one.subject),
+      ...(takesRequests ? [submitService(namespace)] : []),
+    ],
+    allowResponses: true,
+  };
+}
+
+function ofOperator(namespace: string): Permissions {
+  const streams = streamNames(namespace);
+  return {
+    publish: [
+      ...rows
+        .flatMap((row) => destinationsOf(row, namespace, anything, 'operator'))
+        .map((one) => one.subject),
+      submitService(namespace),
+      `${namespace}.query.>`,
+      // A dead letter that is retried goes back to where it waited.
+      `${namespace}.inbox.>`,
+      '$SRV.>',
+      '$JS.API.INFO',
+      '$JS.API.STREAM.NAMES',
+      '$JS.API.STREAM.LIST',
+      ...reads(streams.events),
+      ...reads(streams.dead),
+      ...reads(`KV_${registryBucket(namespace)}`),
+      ...looksAt(streams.inbox),
+      `$JS.API.STREAM.MSG.GET.${streams.inbox}`,
+      ...['NAMES', 'LIST'].flatMap((verb) =>
+        [streams.inbox, streams.events, streams.dead].map((stream) => `$JS.API.CONSUMER.${verb}.${stream}`),
+      ),
+      `$JS.API.CONSUMER.INFO.${streams.inbox}.*`,
+    ],
+    subscribe: [`${namespace}.>`, '_INBOX.>'],
+    allowResponses: false,
+  };
+}
+
+/**
+ * What the broker lets an author say and hear, out of the rows. `pools`: those that inference may serve. `admin` is the launcher, which makes streams and gives back what a dead process held.
+ * Throws a RangeError for a namespace or pool that would widen a subject.
+ */
+export function permissionsOf(author: Author | 'admin', namespace: string, pools: string[]): Permissions {
+  checkToken('the namespace', namespace, /^[\w-]+(\.[\w-]+)*$/);
+  for (const pool of pools) checkToken('the pool', pool, /^[\w-]+$/);
+  if (author === 'admin') return { publish: ['>'], subscribe: ['>'], allowResponses: true };
+  const { publish, subscribe, allowResponses } =
+    author === 'operator' ? ofOperator(namespace) : ofRole(author, namespace, pools);
+  return { publish: [...new Set(publish)], subscribe: [...new Set(subscribe)], allowResponses };
+}
+
+/** Everyone that the broker knows by name. */
+export const brokerUsers = [...roles, 'operator', 'admin'] as const;

@@ -99,6 +99,7 @@ function environmentText(): string[] {
     person: '',
     secret: ' (a secret; only inference processes read it)',
     system: ' (set by your system)',
+    mesh: ' (set by Switchyard itself for its processes)',
   };
   return [
     '## Environment variables',

@@ -1,8 +1,8 @@
 /** A variable that Switchyard reads. */
 export interface EnvironmentVariable {
   name: string;
-  /** `person`: for you to set; `secret`: a key, read by inference processes only; `system`: there already. */
-  setBy: 'person' | 'secret' | 'system';
+  /** `person`: for you to set; `secret`: a key, read by inference processes only; `system`: there already; `mesh`: by Switchyard itself for its processes. */
+  setBy: 'person' | 'secret' | 'system' | 'mesh';
   meaning: string;
   /** What holds where it is not set, in words. */
   standard: string;
@@ -105,6 +105,12 @@ export const environmentVariables: EnvironmentVariable[] = [
     setBy: 'person',
     meaning: "The `nats` CLI's contexts are written to `nats/context` below it",
     standard: '~/.config',
+  },
+  {
+    name: 'SWITCHYARD_CUSTODY',
+    setBy: 'mesh',
+    meaning: 'Number of the pipe on which a process tells its launcher which messages it holds',
+    standard: 'nobody is told; a message comes back after its lease',
   },
   {
     name: 'PATH',

@@ -89,6 +89,12 @@ export async function publishBranch(request: {
       reason: `${branch} is checked out in ${checkedOut}, so it cannot be moved. Switch to another branch there, e.g. git switch -`,
     };
   }
+  if (theirs !== '' && !(await isPast(theirs, commit, request.mirror))) {
+    return {
+      published: false,
+      reason: `${branch} in ${request.repository} has commits of its own. Rename it first: git branch -m ${branch} ${branch}-mine`,
+    };
+  }
   const settings = [
     '-c',
     'fetch.writeCommitGraph=false',
@@ -97,25 +103,19 @@ export async function publishBranch(request: {
     '-c',
     'transfer.fsckObjects=false',
   ];
-  const flags = [
-    '--quiet',
-    '--no-tags',
-    '--no-write-fetch-head',
-    '--no-auto-maintenance',
-    '--no-recurse-submodules',
-  ];
+  const flags = ['--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules'];
   const fetched = await tryGit([...settings, 'fetch', ...flags, request.mirror, `${ref}:${ref}`], user);
   if (fetched.exitCode === 0) return { published: true, branch, commit };
-  if (/non-fast-forward/.test(fetched.stderr)) {
-    return {
-      published: false,
-      reason: `${branch} in ${request.repository} has commits of its own. Rename it first: git branch -m ${branch} ${branch}-mine`,
-    };
-  }
   return {
     published: false,
     reason: `${branch} could not be brought into ${request.repository}: ${fetched.stderr.trim()}`,
   };
+}
+
+/** Whether a commit, maybe one that the mirror has never seen, is behind another. */
+async function isPast(older: string, newer: string, mirror: string): Promise<boolean> {
+  const known = await tryGit(['cat-file', '-e', `${older}^{commit}`], { directory: mirror });
+  return known.exitCode === 0 && (await isAncestor(older, newer, { directory: mirror }));
 }
 
 async function checkoutOf(ref: string, request: GitRequest): Promise<string | undefined> {

@@ -10,7 +10,8 @@ export interface Claim {
 }
 
 export interface OpenIntent {
-  /** Id of the input that opened it; an intent opened by a result has a key (or an epoch) of its own. */
+  /** Names the step: the input's id and the step that it opened. The input's id alone is not enough where a
+   * result opens the next step, since a result whose receipt was lost would then be stored for that step. */
   key: string;
   claim: Claim;
   /** 1 when declared, one more with every take-over. */

@@ -1,0 +1,153 @@
+import { parseCommandLine } from '../schemas/command-line.ts';
+import type { AgentRole } from '../schemas/row.ts';
+import type { Outcome, ToolStep } from '../schemas/run.ts';
+import { censorText } from '../schemas/secrets.ts';
+import type { ActContext } from '../schemas/service.ts';
+import { advanceBranch, publishBranch } from '../tools/branch.ts';
+import { ensureMirror } from '../tools/mirror.ts';
+import { performStep } from '../tools/perform.ts';
+import { findBubblewrap, probeSandbox } from '../tools/sandbox.ts';
+import type { Sandbox, ToolContext, ToolPolicy } from '../tools/tool.ts';
+import { toolDescriptions, tools } from '../tools/tools.ts';
+import { openPool, type Workspace } from '../tools/workspace.ts';
+import type { ToolText } from './owed.ts';
+import type { AgentDefinition } from './role.ts';
+import type { RunFacts } from './run.ts';
+import { openingTool, testsTool, type Run } from './run-state.ts';
+
+/** The hands of one agent process: it performs declared steps in worktrees, and nothing else touches one. */
+export interface Hands {
+  facts: RunFacts;
+  sandbox: Sandbox;
+  descriptions: ToolText[];
+  perform(run: Run, context: ActContext): Promise<Outcome>;
+  /** Moves the branch of a task after its stored commits, here and in the user's repository; forward only. */
+  followBranch(follow: { repository: string; taskId: string; commit: string }): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface HandsOptions {
+  stateDirectory: string;
+  process: string;
+  definition: AgentDefinition;
+  /** The operator's rules, as `tools` in switchyard.yaml. */
+  tools: Pick<ToolPolicy, 'withoutSandbox' | 'timeoutMs' | 'outputBytes' | 'protect'> & {
+    perRole?: Partial<Record<AgentRole, { tools: string[] }>>;
+  };
+  programs: string[][];
+  /** Path of bubblewrap, where the launcher found or fetched it. */
+  bubblewrap?: string | undefined;
+  path?: string | undefined;
+}
+
+export async function openHands(options: HandsOptions): Promise<Hands> {
+  const { stateDirectory, definition } = options;
+  const found = findBubblewrap({ explicit: options.bubblewrap, path: options.path });
+  const sandbox = await probeSandbox(found.bwrap);
+  const pool = await openPool({ stateDirectory, instance: options.process });
+  const policy = policyOf(definition, options);
+  const isSandboxed = sandbox.level === 'bubblewrap';
+  const programEffect = isSandboxed ? 'idempotent' : 'opaque';
+  const effects: RunFacts['effects'] = Object.fromEntries(
+    tools.map((tool) => [tool.name, tool.runsPrograms ? programEffect : tool.effect]),
+  );
+  effects[openingTool] = definition.opening === 'baseline' ? programEffect : 'idempotent';
+
+  async function withWorkspace<Result>(run: Run, work: (workspace: Workspace, mirror: string) => Promise<Result>): Promise<Result> {
+    const { repository } = run.work!;
+    const mirror = await ensureMirror({ stateDirectory, repository: repository.path, commit: repository.baseCommit });
+    const workspace = await pool.claim({ mirror, taskId: run.taskId, commit: run.commit });
+    try {
+      return await work(workspace, mirror);
+    } finally {
+      workspace.release();
+    }
+  }
+
+  function contextOf(run: Run, step: ToolStep, workspace: Workspace, context: ActContext): ToolContext {
+    const work = run.work!;
+    return {
+      role: definition.name,
+      stepId: `${work.runId}/${step.number}`,
+      workspace: workspace.path,
+      commit: run.commit,
+      // What the tester of this task wrote counts as protected from then on.
+      baseCommit: work.fromCommit,
+      policy,
+      sandbox,
+      test: { argv: work.test ? parseCommandLine(work.test) : [] },
+      signal: context.signal,
+    };
+  }
+
+  async function open(run: Run, step: ToolStep, workspace: Workspace, context: ActContext): Promise<Outcome> {
+    const work = run.work!;
+    if (definition.opening === 'diff') {
+      const diff = await workspace.diff(work.repository.baseCommit, work.fromCommit, policy.outputBytes);
+      return { status: 'ok', output: `The change so far:\n${diff}`, diff };
+    }
+    if (definition.opening === 'files') {
+      const list = await performStep({ name: 'list-dir', args: {}, context: contextOf(run, step, workspace, context), workspace });
+      return { ...list, status: 'ok' };
+    }
+    if (work.setup) {
+      const { withoutSandbox, timeoutMs, outputBytes } = policy;
+      const setup = { argv: parseCommandLine(work.setup), sandbox, withoutSandbox, timeoutMs: timeoutMs * 5, outputBytes, signal: context.signal };
+      const prepared = await workspace.prepare(setup);
+      if (!prepared.ok) return { status: 'failed', output: `${prepared.reason}\n${prepared.output}`.trim() };
+      await workspace.reset(run.commit);
+    }
+    if (!work.test || work.baselineKnown) return { status: 'ok', output: '' };
+    const tested = await performStep({ name: testsTool, args: {}, context: contextOf(run, step, workspace, context), workspace });
+    // Red tests are where the work begins; only tests that could not be run are a failure.
+    if (!tested.tests) return { ...tested, status: 'failed' };
+    const state = tested.tests.testsPass ? 'The tests pass before any change.' : 'The tests fail before any change:';
+    return { ...tested, status: 'ok', commit: undefined, output: `${state}\n${tested.output}` };
+  }
+
+  return {
+    facts: { isSandboxed, effects },
+    sandbox,
+    descriptions: toolDescriptions(tools.map((tool) => tool.name)),
+    async perform(run, context) {
+      const step = run.opens as ToolStep;
+      const outcome = await withWorkspace(run, async (workspace) => {
+        if (step.tool === openingTool) return open(run, step, workspace, context);
+        const args = step.arguments as Record<string, unknown>;
+        return performStep({ name: step.tool, args, context: contextOf(run, step, workspace, context), workspace });
+      });
+      return clean(outcome);
+    },
+    async followBranch({ repository, taskId, commit }) {
+      const mirror = await ensureMirror({ stateDirectory, repository, commit });
+      await advanceBranch(mirror, taskId, commit);
+      const published = await publishBranch({ mirror, repository, taskId });
+      if (!published.published) throw new Error(published.reason);
+    },
+    close: () => pool.close(),
+  };
+}
+
+function policyOf(definition: AgentDefinition, options: HandsOptions): ToolPolicy {
+  const { perRole, protect, withoutSandbox, timeoutMs, outputBytes } = options.tools;
+  const narrowed = perRole?.[definition.name as AgentRole]?.tools;
+  const allowed = definition.tools.filter((name) => narrowed === undefined || narrowed.includes(name));
+  return {
+    tools: [...allowed, testsTool, 'list-dir'],
+    programs: options.programs,
+    protect,
+    withoutSandbox,
+    timeoutMs,
+    outputBytes,
+  };
+}
+
+/** What a program printed may hold a key; it goes into the record and to a model. */
+function clean(outcome: Outcome): Outcome {
+  return {
+    ...outcome,
+    output: censorText(outcome.output),
+    ...(outcome.diff ? { diff: censorText(outcome.diff) } : {}),
+    ...(outcome.tests ? { tests: { ...outcome.tests, output: censorText(outcome.tests.output) } } : {}),
+  };
+}

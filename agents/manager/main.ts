@@ -1,0 +1,96 @@
+import { v4 } from 'uuid';
+import { headers } from '@nats-io/nats-core';
+import { membershipOf } from '../../bus/membership.ts';
+import { join, serve } from '../../bus/process.ts';
+import { readAllowed } from '../../config/allowed.ts';
+import { processSettings } from '../../config/membership.ts';
+import { readSubmission } from '../../schemas/binding.ts';
+import { cloudEventType, rowOf } from '../../schemas/catalogue.ts';
+import { shortType, taskIdOf, type Envelope } from '../../schemas/envelope.ts';
+import type { SubmitRequest } from '../../schemas/request.ts';
+import { censorText } from '../../schemas/secrets.ts';
+import type { Input, Service } from '../../schemas/service.ts';
+import { submitSubject } from '../../schemas/subject.ts';
+import { problemsOf } from '../../schemas/validate.ts';
+import { inspect } from './act.ts';
+import { evolve, noTask, type Task } from './task.ts';
+import { decide, isOver, outbox, type ManagerFacts } from './workflow.ts';
+
+const settings = processSettings(process.argv, process.env);
+const { config, stateDirectory } = settings;
+const membership = await membershipOf({ ...settings, mesh: config.mesh }, 'manager');
+const joined = await join(membership, 'manager', true);
+const { namespace } = config.mesh;
+
+async function gather(_task: Task, input: Input): Promise<ManagerFacts | undefined> {
+  if (input.type === 'task.submit') {
+    // What was allowed since the start holds at once.
+    const allowed = readAllowed(stateDirectory);
+    const asked = input.event!.data as Partial<SubmitRequest>;
+    const roots = [...config.allow.repositories, ...allowed.repositories];
+    return {
+      acceptance: {
+        repository: typeof asked.repository === 'string' ? await inspect(asked.repository, roots) : { problem: 'it is missing' },
+        allowedTests: [...new Set([...config.allow.tests, ...allowed.tests])],
+        allowedSetups: [...new Set([...config.allow.setups, ...allowed.setups])],
+        models: Object.keys(config.models),
+        limits: config.limits,
+      },
+    };
+  }
+  if (input.type === 'task.watch') {
+    const living: Record<string, number> = {};
+    for (const one of joined.registry.living()) living[one.role] = (living[one.role] ?? 0) + 1;
+    return { living };
+  }
+  return undefined;
+}
+
+/** A goal may hold a key that somebody pasted; the record must not. */
+function remember(request: Envelope): Envelope {
+  if (shortType(request.type) !== 'task.submit') return request;
+  const asked = request.data as Partial<SubmitRequest>;
+  return typeof asked.goal === 'string' ? { ...request, data: { ...asked, goal: censorText(asked.goal) } } : request;
+}
+
+const service: Service<Task> = {
+  role: 'manager',
+  entity: 'task',
+  initial: noTask,
+  evolve,
+  decide,
+  outbox,
+  openIntent: () => undefined,
+  isOver,
+  gather,
+  remember,
+};
+
+/** `nats req <namespace>.tasks.submit`: the task's id once the stream has the request, or everything that is wrong with it. */
+async function submit(body: Uint8Array, requestHeaders: [string, string][]) {
+  const read = readSubmission(requestHeaders, body, { stream: 'request', sequence: 0, timestampMs: 0 });
+  if ('problems' in read) return { code: 400, problem: 'the request cannot be read', details: { errors: read.problems } };
+  const isBare = read.event.source.startsWith('/switchyard/bare/');
+  const request: Envelope = isBare
+    ? { ...read.event, id: v4(), source: '/switchyard/request', type: cloudEventType(rowOf('task.submit')) }
+    : read.event;
+  const problems = problemsOf(request);
+  if (problems.length > 0) return { code: 400, problem: 'the request breaks its schema', details: { errors: problems } };
+  const header = headers();
+  header.set('Content-Type', 'application/cloudevents+json');
+  const receipt = await joined.bus.jetstream.publish(submitSubject(namespace), JSON.stringify(request), {
+    msgID: `${request.source}|${request.id}`,
+    headers: header,
+  });
+  return { ok: { taskId: taskIdOf(request), stream: receipt.stream, sequence: receipt.seq } };
+}
+
+await serve(membership, joined, {
+  service,
+  intakes: [
+    { consumer: 'submit', slots: 4 },
+    { consumer: 'role-manager', slots: config.slots.manager },
+    { consumer: 'timer-manager', slots: 4 },
+  ],
+  endpoints: [{ name: 'submit', subject: `${namespace}.tasks.submit`, answer: submit }],
+});

@@ -1,0 +1,180 @@
+import { headers } from '@nats-io/nats-core';
+import { DeliverPolicy, type StoredMsg } from '@nats-io/jetstream';
+import { v4 } from 'uuid';
+import { cloudEventType, rowOf, type DataOf, type TypeName } from '../schemas/catalogue.ts';
+import { taskIdOf, type Envelope } from '../schemas/envelope.ts';
+import type { Stored } from '../schemas/service.ts';
+import { journalSubject, streamNames, submitSubject } from '../schemas/subject.ts';
+import { connect, type Bus, type Credentials } from './connect.ts';
+import { deadHeaders } from './dead-letter.ts';
+import { BrokerError } from './errors.ts';
+import { openRegistry, type Heartbeat } from './registry.ts';
+
+/** An event with the time at which the stream stored it. */
+export interface Recorded extends Stored {
+  atMs: number;
+}
+
+export interface DeadLetter {
+  id: string;
+  subject: string;
+  reason: string;
+  atMs: number;
+  body: string;
+  taskId?: string;
+}
+
+/** What a person or a dashboard does with a mesh: ask, follow, read. It decides nothing. */
+export interface Client {
+  bus: Bus;
+  /** Asks for something from outside; durable once this resolves. The same source and id is the same task. */
+  request<Name extends TypeName>(type: Name, data: DataOf<Name>, identity?: { source: string; id: string }): Promise<{ taskId: string; eventId: string }>;
+  /** A task's events from the first on, then live, until the caller stops or the signal aborts. */
+  follow(taskId: string, signal: AbortSignal): AsyncGenerator<Recorded>;
+  /** A task's events so far, in the order of the record. */
+  read(taskId: string): Promise<Recorded[]>;
+  /** The journals of all tasks, newest first, each with its events. */
+  taskJournals(): Promise<{ taskId: string; events: Recorded[] }[]>;
+  /** Everything of every task from now on. */
+  live(taskId: string, onLive: (kind: string, data: Record<string, unknown>) => void): () => void;
+  living(): Promise<Heartbeat[]>;
+  deadLetters(): Promise<DeadLetter[]>;
+  /** Puts a dead letter back where it waited, under a new message id and its old event id. */
+  retry(id: string): Promise<DeadLetter>;
+  close(): Promise<void>;
+}
+
+export async function openClient(url: string, namespace: string, credentials?: Credentials): Promise<Client> {
+  const bus = await connect(url, 'operator', credentials, 1000);
+  const streams = streamNames(namespace);
+  const taskPattern = (taskId: string) => `${namespace}.event.${taskId}.>`;
+
+  async function* events(pattern: string, signal?: AbortSignal): AsyncGenerator<Recorded> {
+    const consumer = await bus.jetstream.consumers.get(streams.events, { filter_subjects: [pattern], deliver_policy: DeliverPolicy.All });
+    const messages = await consumer.consume();
+    const stop = () => messages.stop();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      for await (const message of messages) {
+        yield {
+          journal: message.subject,
+          sequence: message.seq,
+          event: JSON.parse(message.string()) as Envelope,
+          atMs: message.time.getTime(),
+        };
+      }
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      messages.stop();
+    }
+  }
+
+  /** Reads up to the end as it is now. */
+  async function readAll(pattern: string): Promise<Recorded[]> {
+    const info = await bus.manager.streams.info(streams.events, { subjects_filter: pattern });
+    const counts = Object.values(info.state.subjects ?? {});
+    let left = counts.reduce((sum, count) => sum + count, 0);
+    const found: Recorded[] = [];
+    if (left === 0) return found;
+    for await (const one of events(pattern)) {
+      found.push(one);
+      left -= 1;
+      if (left <= 0) break;
+    }
+    return found;
+  }
+
+  const deadOf = (stored: StoredMsg): DeadLetter => {
+    const body = Buffer.from(stored.data).toString('utf8');
+    let taskId: string | undefined;
+    try {
+      taskId = (JSON.parse(body) as Envelope).subject;
+    } catch {
+      // What is no JSON is shown as it is.
+    }
+    return {
+      id: stored.header.get(deadHeaders.id),
+      subject: stored.header.get(deadHeaders.subject),
+      reason: stored.header.get(deadHeaders.reason),
+      atMs: stored.time.getTime(),
+      body,
+      ...(taskId ? { taskId } : {}),
+    };
+  };
+
+  async function deadLetterMessages(): Promise<StoredMsg[]> {
+    const found: StoredMsg[] = [];
+    const info = await bus.manager.streams.info(streams.dead);
+    for (let sequence = info.state.first_seq; sequence <= info.state.last_seq; sequence += 1) {
+      const stored = await bus.manager.direct.getMessage(streams.dead, { seq: sequence }).catch(() => null);
+      if (stored) found.push(stored);
+    }
+    return found;
+  }
+
+  return {
+    bus,
+    async request(type, data, identity) {
+      const id = identity?.id ?? v4();
+      const source = identity?.source ?? '/switchyard/cli';
+      const event: Envelope = {
+        specversion: '1.0',
+        id,
+        source,
+        type: cloudEventType(rowOf(type)),
+        time: new Date().toISOString(),
+        datacontenttype: 'application/json',
+        data,
+      };
+      const header = headers();
+      header.set('Content-Type', 'application/cloudevents+json');
+      await bus.jetstream.publish(submitSubject(namespace), JSON.stringify(event), { msgID: `${source}|${id}`, headers: header, timeout: 5000 });
+      const taskId = type === 'task.submit' ? taskIdOf(event) : (data as { taskId: string }).taskId;
+      return { taskId, eventId: id };
+    },
+    follow: (taskId, signal) => events(taskPattern(taskId), signal),
+    read: (taskId) => readAll(taskPattern(taskId)),
+    async taskJournals() {
+      const byTask = new Map<string, Recorded[]>();
+      for (const one of await readAll(journalSubject(namespace, { entity: 'task', taskId: '*' }))) {
+        const taskId = one.event.subject ?? '';
+        byTask.set(taskId, [...(byTask.get(taskId) ?? []), one]);
+      }
+      return [...byTask].map(([taskId, list]) => ({ taskId, events: list })).toSorted((a, b) => b.events[0]!.atMs - a.events[0]!.atMs);
+    },
+    live(taskId, onLive) {
+      const subscription = bus.connection.subscribe(`${namespace}.live.${taskId}.>`, {
+        callback: (error, message) => {
+          if (error) return;
+          const { kind, ...data } = message.json<{ kind: string } & Record<string, unknown>>();
+          onLive(kind, data);
+        },
+      });
+      return () => subscription.unsubscribe();
+    },
+    async living() {
+      const registry = await openRegistry(bus, namespace, true);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      registry.stop();
+      return registry.living();
+    },
+    async deadLetters() {
+      return (await deadLetterMessages()).map(deadOf);
+    },
+    async retry(id) {
+      const stored = (await deadLetterMessages()).find((one) => one.header.get(deadHeaders.id) === id);
+      if (!stored) throw new BrokerError(`there is no dead letter ${id}`, './switchyard dead list');
+      const header = headers();
+      for (const [name, values] of stored.header) {
+        if (name.startsWith('Nats-') || name.startsWith('Switchyard-')) continue;
+        for (const value of values) header.append(name, value);
+      }
+      const dead = deadOf(stored);
+      await bus.jetstream.publish(dead.subject, stored.data, { msgID: v4(), headers: header, timeout: 5000 });
+      return dead;
+    },
+    async close() {
+      await bus.connection.close();
+    },
+  };
+}

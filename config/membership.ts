@@ -1,0 +1,43 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { ConfigurationError } from './configuration-error.ts';
+import { loadConfig } from './load.ts';
+import { readMeshFile } from './mesh-file.ts';
+import { checkoutRoot, resolveStateDirectory } from './state.ts';
+
+/** What a process is told to be and where: `node agents/main.ts coder --state DIR`, and variables of the same names. */
+export interface ProcessSettings {
+  config: Config;
+  stateDirectory: string;
+  url: string;
+  version: string;
+}
+
+/** Reads what a role's process needs to join its mesh. Throws ConfigurationError. */
+export function processSettings(
+  argv: string[],
+  environment: Record<string, string | undefined>,
+): ProcessSettings {
+  const stateFlag = flag(argv, '--state');
+  const stateDirectory = resolveStateDirectory({ flag: stateFlag, environment });
+  const config = loadConfig({ file: flag(argv, '--config'), stateDirectory, environment });
+  const url = config.mesh.url ?? readMeshFile(stateDirectory)?.url;
+  if (url === undefined) {
+    throw new ConfigurationError([
+      `no mesh runs on ${stateDirectory}: start one with \`./switchyard up\`, or name a server in mesh.url`,
+    ]);
+  }
+  return { config, stateDirectory, url, version: packageVersion() };
+}
+
+function flag(argv: string[], name: string): string | undefined {
+  const place = argv.indexOf(name);
+  return place < 0 ? undefined : argv[place + 1];
+}
+
+/** Switchyard's own version. */
+export function packageVersion(): string {
+  const file = join(checkoutRoot, 'package.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version : '0.0.0';
+}

@@ -1,0 +1,158 @@
+import type { DataOf, EventOf } from '../schemas/catalogue.ts';
+import { shortType } from '../schemas/envelope.ts';
+import type { Decision, Input, Owed, Stored } from '../schemas/service.ts';
+import type { Choice, Work } from '../schemas/work.ts';
+import { contextEstimate, matchingRules, type Rule } from './rules.ts';
+
+/** What the router looks up: the operator's models and rules, and which pools are alive. */
+export interface RoutingFacts {
+  models: Record<string, Choice & { tags: string[] }>;
+  /** The models of the role, the preferred one first. */
+  preferred: string[];
+  rules: Rule[];
+  /** Pools with at least one live worker. */
+  livePools: string[];
+}
+
+/** A route as its journal says it is. */
+export interface Route {
+  phase: 'none' | 'waiting' | 'decided';
+  work?: Work;
+  choices: Choice[];
+}
+
+export const noRoute: Route = { phase: 'none', choices: [] };
+
+/** How soon a route that waits for a pool is looked at again. */
+const waitMs = 1000;
+
+export function evolve(route: Route, stored: Stored): Route {
+  const type = shortType(stored.event.type) as EventOf<'route'>;
+  switch (type) {
+    case 'route.waiting':
+      return { ...route, phase: 'waiting', work: (stored.event.data as DataOf<'route.waiting'>).work };
+    case 'route.decided': {
+      const { work, choices } = stored.event.data as DataOf<'route.decided'>;
+      return { phase: 'decided', work, choices };
+    }
+  }
+}
+
+/** Decides once a run. The same work and the same facts always give the same decision; a dead pool is never chosen. */
+export function decide(route: Route, input: Input): Decision {
+  if (input.type !== 'work.route' || route.phase === 'decided') return { do: 'nothing' };
+  const { work } = input.event!.data as DataOf<'work.route'>;
+  const facts = input.facts as RoutingFacts;
+  const found = choose(work, facts);
+  if ('waits' in found) {
+    if (route.phase === 'waiting') return { do: 'later', delayMs: waitMs };
+    return {
+      do: 'append',
+      type: 'route.waiting',
+      hop: work.hop,
+      cyclesLeft: work.cyclesLeft,
+      data: { runId: work.runId, role: work.role, why: found.waits, mend: './switchyard start inference', work },
+    };
+  }
+  const [first] = found.choices;
+  return {
+    do: 'append',
+    type: 'route.decided',
+    hop: work.hop,
+    cyclesLeft: work.cyclesLeft,
+    data: {
+      runId: work.runId,
+      role: work.role,
+      pool: first!.pool,
+      model: first!.model,
+      confidence: found.confidence,
+      rule: found.rule,
+      why: found.why,
+      choices: found.choices,
+      rejected: found.rejected,
+      work,
+    },
+  };
+}
+
+interface Chosen {
+  choices: Choice[];
+  confidence: number;
+  rule: string;
+  why: string;
+  rejected: { model: string; why: string }[];
+}
+
+function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string } {
+  const rejected: Chosen['rejected'] = [];
+  for (const source of sources(work, facts)) {
+    const usable: Choice[] = [];
+    for (const name of source.models) {
+      const problem = problemOf(name, work, facts, source.tags);
+      if (problem) rejected.push({ model: name, why: problem });
+      else usable.push(choiceOf(facts.models[name]!));
+    }
+    if (usable.length === 0) continue;
+    const isFallback = usable[0]!.model !== source.models[0];
+    return {
+      choices: usable,
+      confidence: isFallback ? Math.round(source.confidence * 70) / 100 : source.confidence,
+      rule: source.rule,
+      why: isFallback ? `${source.why}; ${source.models[0]} cannot be used (${rejected.at(-1)?.why})` : source.why,
+      rejected,
+    };
+  }
+  return { waits: rejected.map((one) => `${one.model}: ${one.why}`).join('; ') || `no model is configured for the ${work.role}` };
+}
+
+/** Where models come from, most telling first: asked for by name, the operator's rules, the role's own list. */
+function sources(work: Work, facts: RoutingFacts): { rule: string; models: string[]; confidence: number; why: string; tags?: string[] }[] {
+  if (work.model) return [{ rule: 'asked', models: [work.model], confidence: 1, why: `${work.model} was asked for by name` }];
+  const [only] = facts.preferred;
+  const isOnlyOne = facts.preferred.length === 1;
+  return [
+    ...matchingRules(facts.rules, work).map((rule) => ({
+      rule: rule.name,
+      models: rule.models,
+      confidence: rule.confidence,
+      why: rule.why,
+      ...(rule.when.tags ? { tags: rule.when.tags } : {}),
+    })),
+    {
+      rule: 'role',
+      models: facts.preferred,
+      confidence: isOnlyOne ? 0.95 : 0.8,
+      why: isOnlyOne ? `${only} is the only model of the ${work.role}` : `${only ?? 'no model'} is the first choice of the ${work.role}`,
+    },
+  ];
+}
+
+function problemOf(name: string, work: Work, facts: RoutingFacts, tags: string[] = []): string | undefined {
+  const model = facts.models[name];
+  if (!model) return 'it is not configured';
+  const lacking = tags.find((tag) => !model.tags.includes(tag));
+  if (lacking) return `it lacks the tag ${lacking}`;
+  if (!facts.livePools.includes(model.pool)) return `its pool "${model.pool}" has no live worker`;
+  const room = model.contextTokens - model.maxTokens;
+  const need = contextEstimate(work);
+  return need > room ? `its context window leaves ${room} tokens to read and about ${need} are needed` : undefined;
+}
+
+function choiceOf({ tags: _, ...choice }: Choice & { tags: string[] }): Choice {
+  return choice;
+}
+
+/** A decided route owes its run a start. */
+export function outbox(route: Route): Owed[] {
+  if (route.phase !== 'decided' || !route.work) return [];
+  const { work, choices } = route;
+  return [
+    {
+      key: `start|${work.runId}`,
+      to: { inbox: 'role', role: work.role },
+      type: 'run.start',
+      data: { work, choices },
+      answer: { journal: { entity: 'run', role: work.role, id: work.runId }, isAnsweredBy: ['*'] },
+    },
+  ];
+}

@@ -21,48 +21,58 @@ export function appends(mesh: Mesh, state: State, process: Process, index: numbe
   const delivery = process.delivery!;
   const { journal: name } = inputParts(delivery.input);
   const journal = journalIn(state, name);
-  const event =
-    process.event ?? resultOf(process, delivery.input, journal.slice(0, process.read), configuration);
+  const claim = claimOf(delivery);
+  const read = journal.slice(0, process.read);
+  const event = process.event ?? resultOf(process, claim, read, configuration);
   const says = `${process.role} (${spell(delivery)}) appends ${spellEvent(event)} on ${name}`;
-  const again = (from: State) => consider(mesh, from, process, index, journalIn(from, name).length);
+  const isUncleanTrusted = !inForce('unclean append decides again');
 
-  if (process.read === journal.length || !inForce('compare and set')) {
-    const stored = withEvent(state, name, event);
-    const wrong = wrongAppend(state, name, event, inForce);
-    const transitions: Transition[] = [{ to: afterAppend(mesh, stored, process, index, event), says, wrong }];
-    if (state.left.ambiguous === 0) return transitions;
-    if (inForce('unclean append decides again')) {
-      // Stored, but answered with an error. (An error with nothing stored only decides the same again.)
-      const then = again(spend(stored, 'ambiguous'));
-      transitions.push({ to: then.to, says: `${says}, gets an error: ${then.says}`, isFault: true, wrong });
-    } else {
-      const to = afterAppend(mesh, spend(state, 'ambiguous'), process, index, event);
-      transitions.push({ to, says: `${says}: NOT stored, and taken for stored`, isFault: true });
+  if (process.read !== journal.length && inForce('compare and set')) {
+    if (isUncleanTrusted) {
+      const to = afterAppend(mesh, state, process, index, event);
+      return [{ to, says: `${says}: loses the race, and takes it for stored` }];
     }
-    return transitions;
+    const then = afterUnclean(mesh, state, process, index);
+    return [{ to: then.to, says: `${says}: loses the race, ${then.says}` }];
   }
 
-  if (!inForce('unclean append decides again')) {
-    const to = afterAppend(mesh, state, process, index, event);
-    return [{ to, says: `${says}: loses the race, and takes it for stored` }];
+  const stored = withEvent(state, name, event);
+  const wrong = wrongAppend(state, name, event, inForce);
+  const clean = { to: afterAppend(mesh, stored, process, index, event), says, wrong };
+  if (state.left.ambiguous === 0) return [clean];
+  if (isUncleanTrusted) {
+    const to = afterAppend(mesh, spend(state, 'ambiguous'), process, index, event);
+    return [clean, { to, says: `${says}: NOT stored, and taken for stored`, isFault: true }];
   }
+  // Stored, but answered with an error. (An error with nothing stored only decides the same again.)
+  const then = afterUnclean(mesh, spend(stored, 'ambiguous'), process, index);
+  return [clean, { to: then.to, says: `${says}, gets an ERROR: ${then.says}`, isFault: true, wrong }];
+}
+
+/** Folds again; a result whose intent is still mine is appended again, and anything else decided again. */
+function afterUnclean(
+  mesh: Mesh,
+  state: State,
+  process: Process,
+  index: number,
+): { to: State; says: string } {
+  const { input } = process.delivery!;
+  const { journal: name } = inputParts(input);
+  const journal = journalIn(state, name);
   if (process.next === 'append result') {
     const now = openIntent(name, journal);
-    const claim = claimOf(delivery);
-    const mine = { input: delivery.input, act: process.act!, claim, epoch: process.epoch! };
-    const isUndeclared = process.epoch === 0 && !journal.some((one) => one.type === 'resulted');
+    const mine = { input, act: process.act!, claim: claimOf(process.delivery!), epoch: process.epoch! };
     const fenced = fencedBy(now && asOpenIntent(now, false), asOpenIntent(mine, false));
+    const isUndeclared = process.epoch === 0 && journal.length === 0;
     if (fenced === 'mine' || isUndeclared) {
-      if (inForce('fenced only by epoch')) {
-        const to = withProcess(state, index, { ...process, read: journal.length });
-        return [{ to, says: `${says}: loses the race, and still owns the intent` }];
+      if (!mesh.inForce('fenced only by epoch')) {
+        return { to: withProcess(state, index, atRest(process)), says: 'throws its result away' };
       }
-      const to = withProcess(state, index, atRest(process));
-      return [{ to, says: `${says}: loses the race, and throws its result away` }];
+      const to = withProcess(state, index, { ...process, read: journal.length });
+      return { to, says: 'still owns the intent' };
     }
   }
-  const then = again(state);
-  return [{ to: then.to, says: `${says}: loses the race, ${then.says}` }];
+  return consider(mesh, state, process, index, journal.length);
 }
 
 /** What follows for a process that takes `event` for stored. */
@@ -71,16 +81,10 @@ function afterAppend(mesh: Mesh, state: State, process: Process, index: number, 
   const base = { role, delivery, isZombie };
   const { journal: name } = inputParts(delivery!.input);
   const journal = journalIn(state, name);
-  if (event.type === 'intended' || event.type === 'taken over') {
-    const act = event.act ?? openIntent(name, journal)?.act;
-    if (act)
-      return withProcess(state, index, {
-        ...base,
-        next: 'act',
-        act,
-        epoch: event.epoch,
-        read: journal.length,
-      });
+  const act = event.type === 'taken over' ? openIntent(name, journal)?.act : event.opens;
+  if (act) {
+    const epoch = event.type === 'taken over' ? event.epoch : 1;
+    return withProcess(state, index, { ...base, next: 'act', act, epoch, read: journal.length });
   }
   const owed = outbox(name, journal, mesh.configuration, mesh.inForce);
   const next = mesh.inForce('ack after relay') ? 'relay and ack' : 'ack early';

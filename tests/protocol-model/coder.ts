@@ -25,9 +25,9 @@ export function foldRun(journal: Journal): Run {
   for (const event of journal) {
     intent = intentAfter(intent, event);
     if (event.type === 'settled') settled.add(event.input);
-    if (event.type === 'intended') {
+    if (event.opens) {
       call = undefined;
-      step = stepOf(event.act!);
+      step = stepOf(event.opens);
     }
     if (event.call) {
       call = event.call;
@@ -59,8 +59,8 @@ export function decideRun({ configuration, inForce, journal, input, claim }: Que
       if (isOpen || (obeysAny && run.calls.includes(about))) {
         const step = nextStep(configuration, runOf(about), run.step + 1);
         const outdated = isOpen ? undefined : `call ${about}`;
-        if (!step.act) return append({ ...step, type: step.call ? 'asked' : 'concluded', input, outdated });
-        return append({ type: 'intended', input, act: step.act, claim, epoch: 1, outdated });
+        if (step.opens) return append({ ...step, type: 'intended', input, claim, epoch: 1, outdated });
+        return append({ ...step, type: step.call ? 'asked' : 'concluded', input, outdated });
       }
       return run.calls.includes(about) && !run.settled.has(input)
         ? append({ type: 'settled', input })
@@ -79,13 +79,17 @@ export function decideRun({ configuration, inForce, journal, input, claim }: Que
   }
 }
 
-/** What a step opens; past the last one the run is green. No two tools follow each other in this model. */
-function nextStep(configuration: Configuration, run: string, step: number): Partial<Event> {
+/** What a step opens; past the last one the run is green. */
+function nextStep(
+  configuration: Configuration,
+  run: string,
+  step: number,
+): Pick<Event, 'call' | 'opens' | 'concluded'> {
   switch (configuration.steps[step]) {
     case 'call':
       return { call: callName(run, step, 1) };
     case 'tool':
-      return { act: `tool ${run}.${step}` };
+      return { opens: `tool ${run}.${step}` };
     default:
       return { concluded: 'green' };
   }
@@ -96,7 +100,7 @@ export function toolResult(
   configuration: Configuration,
   runName: string,
   journal: Journal,
-  closing: Pick<Event, 'input' | 'act' | 'epoch'>,
+  closing: Pick<Event, 'input' | 'closes' | 'epoch' | 'claim'>,
   outcome: Conclusion | undefined,
 ): Event {
   const next = nextStep(configuration, runName, foldRun(journal).step + 1);

@@ -21,6 +21,12 @@ export const configurations: Record<string, Configuration> = {
   'two crashes': small({ hasTimers: false, faults: { crash: 2 } }),
   'a longer run, a crash': small({ steps: ['call', 'tool', 'call'], faults: { crash: 1 } }),
   'red tests, a crash': small({ mayEndRed: true, hasTimers: false, faults: { crash: 1 } }),
+  'two tools in turn, a zombie, an ambiguous append': small({
+    processes: { coder: 2 },
+    steps: ['call', 'tool', 'tool'],
+    hasTimers: false,
+    faults: { lapse: 1, ambiguous: 1 },
+  }),
   'opaque tools, a crash, an ambiguous append': small({
     processes: { coder: 2 },
     isOpaque: true,
@@ -128,7 +134,7 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
     harm: 'call 1.0.1, no longer current, moved run 1',
   },
   'only the current run concludes': {
-    configuration: small({ faults: { pause: 1 } }),
+    configuration: small({ hasTimers: false, faults: { pause: 1 } }),
     harm: 'run 1, no longer current, moved task',
   },
   'stop before start': {
@@ -149,7 +155,7 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
     harm: 'stuck',
   },
   'manager folds inputs': {
-    configuration: small({ faults: { pause: 1, duplicate: 1 } }),
+    configuration: small({ steps: ['call'], isFirstPoolEmpty: true, faults: { pause: 1, crash: 1 } }),
     harm: "'pause' was decided twice",
   },
 };

@@ -136,8 +136,9 @@ function holderOf(state: State, { input, claim }: Intent): Holder {
   return holder.isZombie ? 'silent' : 'acting';
 }
 
-export const asOpenIntent = ({ input, claim, epoch }: Intent, isOpaque: boolean): OpenIntent => ({
-  key: input,
+/** The key names the act too: one input may open several in turn, each from the result before. */
+export const asOpenIntent = ({ input, act, claim, epoch }: Intent, isOpaque: boolean): OpenIntent => ({
+  key: `${input}, ${act}`,
   claim,
   epoch,
   effect: isOpaque ? 'opaque' : 'idempotent',

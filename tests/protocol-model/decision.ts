@@ -33,10 +33,10 @@ export interface Question {
 export const nothing: Decision = { do: 'nothing' };
 export const append = (event: Event): Decision => ({ do: 'append', event });
 
-/** The intent after one more event of a run or a call; any result or conclusion closes it. */
+/** The intent after one more event of a run or a call; a result closes it, and may open the next. */
 export function intentAfter(intent: Intent | undefined, event: Event): Intent | undefined {
-  const { input, act, claim, epoch } = event;
-  if (event.type === 'intended') return { input, act: act!, claim: claim!, epoch: epoch! };
+  const { input, opens, claim, epoch } = event;
+  if (opens) return { input, act: opens, claim: claim!, epoch: 1 };
   if (event.type === 'taken over') return intent && { ...intent, claim: claim!, epoch: epoch! };
   return event.type === 'resulted' || event.type === 'concluded' ? undefined : intent;
 }

@@ -19,7 +19,12 @@ export interface Transition {
 export const spell = ({ input, copy, deliveries }: Delivery): string =>
   `'${input}'${copy > 1 ? ` copy ${copy}` : ''}${deliveries > 1 ? ` delivery ${deliveries}` : ''}`;
 
-export function spellEvent({ type, epoch, call, concluded }: Event): string {
-  const details = [concluded, call && `opens call ${call}`, epoch && `epoch ${epoch}`].filter(Boolean);
+export function spellEvent({ type, epoch, call, opens, concluded }: Event): string {
+  const details = [
+    concluded,
+    call && `opens call ${call}`,
+    opens && `opens ${opens}`,
+    epoch && `epoch ${epoch}`,
+  ].filter(Boolean);
   return details.length > 0 ? `${type} (${details.join(', ')})` : type;
 }

@@ -18,8 +18,9 @@ export function wrongAppend(state: State, name: string, event: Event, inForce: I
   if (name.startsWith('route')) return journal.length > 0 ? `${name} was decided twice` : undefined;
   const intent = openIntent(name, journal);
   const isDeclared = name.startsWith('run') || inForce('a call declares an intent');
-  if (event.type === 'resulted' && isDeclared && intent?.epoch !== event.epoch) {
-    return `a result of a superseded epoch was committed on ${name}`;
+  if (event.type === 'resulted' && isDeclared) {
+    if (intent?.act !== event.closes) return `the result of ${event.closes} was committed for ${intent?.act}`;
+    if (intent?.epoch !== event.epoch) return `a result of a superseded epoch was committed on ${name}`;
   }
   if (name.startsWith('call')) {
     const isAnswered = journal.some((one) => one.type === 'resulted');

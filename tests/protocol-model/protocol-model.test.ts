@@ -34,7 +34,7 @@ test.each(ruleNames)(
 );
 
 test.each(ruleNames)(
-  'protocol: "%s" alone mends its mesh',
+  'protocol: holds there with "%s"',
   (rule) => {
     const { wrong, trace } = search({ configuration: bites[rule].configuration, inForce: allRules });
     expect(wrong && [...trace, wrong]).toBeUndefined();

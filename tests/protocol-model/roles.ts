@@ -1,3 +1,4 @@
+import type { Claim } from '../../bus/claim.ts';
 import { type Decision, type Intent, type Question, append, intentAfter, nothing } from './decision.ts';
 import { decideRun, foldRun, runOutbox, toolResult } from './coder.ts';
 import { decideTask, taskOutbox } from './manager.ts';
@@ -55,7 +56,7 @@ function decideCall({ inForce, journal, input, claim }: Question): Decision {
   if (call.hasAnswer) return nothing;
   if (call.intent) return { do: 'resume', intent: call.intent };
   if (!inForce('a call declares an intent')) return { do: 'act undeclared', act };
-  return append({ type: 'intended', input, act, claim, epoch: 1 });
+  return append({ type: 'intended', input, opens: act, claim, epoch: 1 });
 }
 
 export function openIntent(journalName: string, journal: Journal): Intent | undefined {
@@ -64,15 +65,16 @@ export function openIntent(journalName: string, journal: Journal): Intent | unde
 
 export const isAnswered = (callJournal: Journal): boolean => foldCall(callJournal).hasAnswer;
 
-/** The event that closes the act which a process has just performed. */
+/** The event that closes the act which a process has just performed; `claim` is for the act it may open. */
 export function resultOf(
   process: Process,
-  input: Input,
+  claim: Claim,
   journal: Journal,
   configuration: Configuration,
 ): Event {
+  const { input } = process.delivery!;
   const { journal: name } = inputParts(input);
-  const closing = { input, act: process.act, epoch: process.epoch };
+  const closing = { input, closes: process.act, claim, epoch: process.epoch };
   if (name.startsWith('call')) return { type: 'resulted', ...closing };
   return toolResult(configuration, name.split(' ')[1]!, journal, closing, process.outcome);
 }

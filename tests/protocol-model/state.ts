@@ -16,8 +16,12 @@ export interface Event {
   run?: number;
   /** The call that the event opens. */
   call?: string;
-  act?: string;
+  /** The act that the event opens, by an intent of its own. */
+  opens?: string;
+  /** The act that the event closes. */
+  closes?: string;
   claim?: Claim;
+  /** Of a declared or taken intent, or of the one that a result closes. */
   epoch?: number;
   concluded?: Conclusion;
   /** Set where the event obeys a call or a run that is no longer current: a violation. */

@@ -2,7 +2,7 @@
 // Plain JavaScript, since it runs on the system's own Node (18 or newer) before anything else is there.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, realpathSync, statfsSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
@@ -64,10 +64,11 @@ function readJson(file) {
 function isInstalled(lockText) {
   const stamp = readJson(stampFile);
   if (stamp && stamp.lock === lockDigest(lockText) && stamp.platform === platformName()) return true;
-  const installed = readJson(join(root, 'node_modules', '.package-lock.json'));
-  if (!installed) return false;
+  // npm writes its own list when an install has ended, but also when it only made a lock file: so it tells that an
+  // install ended, and the packages themselves tell what is there.
+  if (!existsSync(join(root, 'node_modules', '.package-lock.json'))) return false;
   for (const [path, { version, isOptional }] of packagesFor(JSON.parse(lockText))) {
-    const found = installed.packages?.[path];
+    const found = readJson(join(root, path, 'package.json'));
     if (found ? found.version !== version : !isOptional) return false;
   }
   return true;
@@ -110,7 +111,9 @@ function checkPrograms() {
 }
 
 function checkRoom() {
-  const disk = statfsSync(root);
+  // Older releases of Node 18 cannot tell.
+  const disk = fs.statfsSync?.(root);
+  if (!disk) return;
   const freeMegabytes = Math.floor((disk.bavail * disk.bsize) / 1_000_000);
   if (freeMegabytes < installedMegabytes)
     throw new SetUpError(

@@ -18,7 +18,7 @@ if (!agentRoles.includes(role)) {
 const definition = definitions[role];
 const settings = processSettings(process.argv, process.env);
 const { config, stateDirectory } = settings;
-const membership = await membershipOf({ ...settings, mesh: config.mesh }, role);
+const membership = await membershipOf(settings, role);
 const joined = await join(membership, role, false);
 const hands = await openHands({
   stateDirectory,

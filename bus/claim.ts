@@ -1,25 +1,8 @@
-/** Who holds an open intent: the very delivery that declared it, never the event's id (ids are derived,
- * so two processes that handle one input produce the same one). */
-export interface Claim {
-  /** Sequence of the message in the inbox stream; another copy of the same input has another one. */
-  sequence: number;
-  /** The broker's delivery count of that message, from 1. */
-  deliveries: number;
-  /** The process instance that took it; a restarted process is another instance. */
-  process: string;
-}
+import type { Claim, OpenIntent as DeclaredIntent } from '../schemas/service.ts';
 
-export interface OpenIntent {
-  /** Names the step: the input's id and the step that it opened. The input's id alone is not enough where a
-   * result opens the next step, since a result whose receipt was lost would then be stored for that step. */
-  key: string;
-  claim: Claim;
-  /** 1 when declared, one more with every take-over. */
-  epoch: number;
-  effect: 'idempotent' | 'queryable' | 'opaque';
-  /** When this epoch was declared, milliseconds since 1970. */
-  declaredAtMs: number;
-}
+/** An intent as its claim is judged; on whose behalf it was declared is for the caller to compare. */
+export type OpenIntent = Omit<DeclaredIntent, 'inputId'>;
+export type { Claim };
 
 /** What a probe said of the holder: acting on it now; alive but not acting on it; no such process;
  * no answer in time. */

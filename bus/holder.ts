@@ -4,10 +4,10 @@ import type { Bus } from './connect.ts';
 import type { Holder } from './claim.ts';
 
 /**
- * Answers whoever asks whether this process acts on a journal. Subscribed before the first intent, since a holder that
+ * Answers whoever asks whether this process has an input of a journal in hand. Subscribed before the first intent, since a holder that
  * cannot answer would be taken for gone.
  */
-export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (journal: string) => boolean): void {
+export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (holding: string) => boolean): void {
   bus.connection.subscribe(holderSubject(namespace, process), {
     callback: (error, message) => {
       if (!error) message.respond(isActing(message.string()) ? 'acting' : 'idle');
@@ -16,9 +16,9 @@ export function answerProbes(bus: Bus, namespace: string, process: string, isAct
 }
 
 /** Asks the process that holds an intent. No responder: gone. No answer in time: silent, which is no death. */
-export async function probeHolder(bus: Bus, namespace: string, process: string, journal: string): Promise<Holder> {
+export async function probeHolder(bus: Bus, namespace: string, process: string, holding: string): Promise<Holder> {
   try {
-    const answer = await bus.connection.request(holderSubject(namespace, process), journal, { timeout: 500 });
+    const answer = await bus.connection.request(holderSubject(namespace, process), holding, { timeout: 500 });
     return answer.string() === 'acting' ? 'acting' : 'idle';
   } catch (error) {
     const hasNoResponder =

@@ -124,6 +124,8 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
   await new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
+    // A launcher that is gone takes its processes with it.
+    process.once('disconnect', () => resolve());
     void bus.connection.closed().then(() => resolve());
   });
   log.info({}, `${service.role} stops taking work and ends what it has in hand`);

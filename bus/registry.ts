@@ -1,5 +1,5 @@
 import { Kvm, type KV } from '@nats-io/kv';
-import { registryBucket } from './streams.ts';
+import { registryBucket } from '../schemas/permissions.ts';
 import type { Bus } from './connect.ts';
 
 /** What a process says of itself, every two seconds; a process that stops saying it leaves the registry. */

@@ -1,9 +1,9 @@
 import { deriveId, message, shortType, type Envelope } from '../schemas/envelope.ts';
 import type { Given } from '../schemas/row.ts';
-import type { Claim, Decision, Follow, Input, Owed, Service, Stored } from '../schemas/service.ts';
+import type { Claim, Decision, Follow, Input, OpenIntent, Owed, Service } from '../schemas/service.ts';
 import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
 import { admit, type Admitted } from './admit.ts';
-import { fencedBy, resolveClaim, type OpenIntent as HeldIntent } from './claim.ts';
+import { fencedBy, LOOK_AGAIN_MS, resolveClaim } from './claim.ts';
 import type { Bus } from './connect.ts';
 import { bury, type DeadLetterOptions } from './dead-letter.ts';
 import type { Delivery } from './delivery.ts';
@@ -31,9 +31,8 @@ export interface ShellOptions<State> {
 export interface Shell {
   /** Handles one message to its end: acknowledged, put back, given up, or silently left to its new holder. */
   handle(delivery: Delivery): Promise<void>;
-  /** True while this process performs an effect of that journal. */
-  isActing(journal: string): boolean;
-  acts(): number;
+  /** True while this process has that input of that journal in hand, as `holdingOf` names it. */
+  isActing(holding: string): boolean;
 }
 
 /** What became of a message. `silent`: another holds it now, so that no verb is allowed. */
@@ -50,7 +49,8 @@ const mostDeliveries = 100;
  */
 export function openShell<State>(options: ShellOptions<State>): Shell {
   const { bus, namespace, service, journals, log } = options;
-  const acting = new Map<string, number>();
+  // What is in hand, from before an intent is appended until after its result is: a probe must never miss a holder.
+  const inHand = new Set<string>();
   const failures = new Map<number, number>();
   const locks = new Map<string, Promise<unknown>>();
 
@@ -115,11 +115,19 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const mine: Claim = { sequence: delivery.sequence, deliveries: delivery.deliveries, process: options.process };
     const kept = service.remember ? service.remember(admitted.event) : admitted.event;
     const input = await inputOf(admitted, kept, mine);
-    for (;;) {
-      const step = await withLock(admitted.journal, () => decideOnce(admitted, input, mine));
-      if (step.next === 'again') continue;
-      if (step.next === 'end') return step.end;
-      return performAndRelay(delivery, admitted, input, mine, step.folded);
+    const holding = holdingOf(admitted.journal, input.id);
+    // A broker that forgot a delivery may hand the same message to the process that is at work on it.
+    if (inHand.has(holding)) return { end: 'put back', delayMs: LOOK_AGAIN_MS };
+    inHand.add(holding);
+    try {
+      for (;;) {
+        const step = await withLock(admitted.journal, () => decideOnce(admitted, input, mine));
+        if (step.next === 'again') continue;
+        if (step.next === 'end') return step.end;
+        return await performAndRelay(delivery, admitted, input, mine, step.folded);
+      }
+    } finally {
+      inHand.delete(holding);
     }
   }
 
@@ -179,14 +187,14 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   }
 
   /** My message meets the intent that it once opened: who holds it decides what I do. */
-  async function meetIntent(admitted: Admitted, folded: Folded<State>, intent: HeldIntent & { inputId: string }, input: Input, mine: Claim): Promise<Step> {
+  async function meetIntent(admitted: Admitted, folded: Folded<State>, intent: OpenIntent, input: Input, mine: Claim): Promise<Step> {
     const facts = { nowMs: Date.now(), leaseMs: options.leaseMs };
     let verdict = resolveClaim(intent, mine, facts);
     if (verdict.do === 'probe') {
       const holder =
         intent.claim.process === options.process
-          ? acting.has(admitted.journal) ? 'acting' : 'idle'
-          : await probeHolder(bus, namespace, intent.claim.process, admitted.journal);
+          ? 'idle'
+          : await probeHolder(bus, namespace, intent.claim.process, holdingOf(admitted.journal, intent.inputId));
       verdict = resolveClaim(intent, mine, { ...facts, holder });
     }
     switch (verdict.do) {
@@ -220,13 +228,12 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const { journal } = admitted;
     let folded = from;
     options.lease.hold(delivery.token);
-    acting.set(journal, (acting.get(journal) ?? 0) + 1);
     try {
       for (;;) {
         const intent = service.openIntent(folded.state);
         if (!intent || !isMine(intent.claim, mine)) break;
         const outcome = await perform(admitted, folded, intent);
-        await reach('acted', `${intent.key}.${intent.epoch}`);
+        await reach('acted', `${readJournalSubject(namespace, journal)?.id}.${intent.key}.${intent.epoch}`);
         const result = await storeResult(admitted, input, mine, intent, outcome);
         if (result.fenced === 'superseded') return { end: 'silent' };
         folded = result.folded;
@@ -234,16 +241,13 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       }
     } finally {
       options.lease.release(delivery.token);
-      const count = (acting.get(journal) ?? 1) - 1;
-      if (count === 0) acting.delete(journal);
-      else acting.set(journal, count);
     }
     await relay(journal, folded);
     await reach('relayed', admitted.row.type);
     return { end: 'acknowledge' };
   }
 
-  async function perform(admitted: Admitted, folded: Folded<State>, intent: HeldIntent & { inputId: string }): Promise<unknown> {
+  async function perform(admitted: Admitted, folded: Folded<State>, intent: OpenIntent): Promise<unknown> {
     const { journal, taskId } = admitted;
     const abort = new AbortController();
     // Every append is also a message on its subject: a stop or a take-over by any process is seen at once.
@@ -252,7 +256,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         void journals.load(journal, true).then(
           (now) => {
             const open = service.openIntent(now.state);
-            if (fencedBy(open && held(open), held(intent)) !== 'mine') abort.abort(new Error('the step was closed by another'));
+            if (fencedBy(open, intent) !== 'mine') abort.abort(new Error('the step was closed by another'));
           },
           () => {},
         );
@@ -263,7 +267,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       // A stop may have been stored before the subscription: look once more just before acting.
       const now = await journals.load(journal, true);
       const open = service.openIntent(now.state);
-      if (fencedBy(open && held(open), held(intent)) !== 'mine') return undefined;
+      if (fencedBy(open, intent) !== 'mine') return undefined;
       return await service.act!(folded.state, admitted.event, {
         signal: abort.signal,
         taskId,
@@ -283,13 +287,13 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   type Result = { fenced: 'no' | 'closed'; folded: Folded<State> } | { fenced: 'superseded' };
 
   /** A result that lost its race is appended again unless its step is closed or another has taken it over. */
-  async function storeResult(admitted: Admitted, input: Input, mine: Claim, intent: HeldIntent & { inputId: string }, outcome: unknown): Promise<Result> {
+  async function storeResult(admitted: Admitted, input: Input, mine: Claim, intent: OpenIntent, outcome: unknown): Promise<Result> {
     const { journal } = admitted;
     for (let attempt = 0; ; attempt += 1) {
       const stored = await withLock(journal, async (): Promise<Result | undefined> => {
         const folded = await journals.load(journal, attempt > 0);
         const open = service.openIntent(folded.state);
-        const fenced = fencedBy(open && held(open), held(intent));
+        const fenced = fencedBy(open, intent);
         if (fenced === 'superseded') return { fenced };
         if (fenced === 'closed') {
           if (!folded.isFresh) return undefined;
@@ -363,12 +367,11 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
 
   return {
     handle,
-    isActing: (journal) => acting.has(journal),
-    acts: () => [...acting.values()].reduce((sum, count) => sum + count, 0),
+    isActing: (holding) => inHand.has(holding),
   };
 }
 
-const held = (intent: HeldIntent & { inputId: string }): HeldIntent => intent;
+const holdingOf = (journal: string, inputId: string) => `${journal} ${inputId}`;
 
 const isMine = (claim: Claim, mine: Claim) =>
   claim.sequence === mine.sequence && claim.deliveries === mine.deliveries && claim.process === mine.process;
@@ -383,5 +386,3 @@ function isBrokerTrouble(error: unknown): boolean {
     /^(JetStream|Timeout|Request|NoResponders|ClosedConnection|DrainingConnection|Connection|InvalidOperation)/.test(error.name)
   );
 }
-
-export type { Stored };

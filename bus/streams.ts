@@ -9,6 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { agentRoles, roles } from '../schemas/row.ts';
+import { registryBucket } from '../schemas/permissions.ts';
 import { streamNames, submitSubject } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 
@@ -18,8 +19,6 @@ const nanos = (milliseconds: number) => milliseconds * 1_000_000;
 const timerAckWaitMs = 5000;
 /** How long a process that does not say it is alive stays in the registry. */
 export const registryTtlMs = 8000;
-
-export const registryBucket = (namespace: string) => `${namespace}_registry`;
 
 /** The durable consumers of the inbox stream; all processes of a role or pool share one. */
 export function inboxConsumers(namespace: string, pools: string[], leaseMs: number): Partial<ConsumerConfig>[] {

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { brokerCredentials } from './broker-credentials.ts';
 import type { Config } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { loadConfig } from './load.ts';
@@ -9,6 +10,8 @@ import { checkoutRoot, resolveStateDirectory } from './state.ts';
 /** What a process is told to be and where: `node agents/main.ts coder --state DIR`, and variables of the same names. */
 export interface ProcessSettings {
   config: Config;
+  mesh: Config['mesh'];
+  brokerUser: { user: string; password: string } | undefined;
   stateDirectory: string;
   url: string;
   version: string;
@@ -28,7 +31,7 @@ export function processSettings(
       `no mesh runs on ${stateDirectory}: start one with \`./switchyard up\`, or name a server in mesh.url`,
     ]);
   }
-  return { config, stateDirectory, url, version: packageVersion() };
+  return { config, mesh: config.mesh, brokerUser: brokerCredentials(config.mesh), stateDirectory, url, version: packageVersion() };
 }
 
 function flag(argv: string[], name: string): string | undefined {

@@ -11,7 +11,7 @@ import { decide, evolve, noCall, openIntent, outbox, remember, takeOver, type An
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
-const membership = await membershipOf({ ...settings, mesh: config.mesh }, 'inference');
+const membership = await membershipOf(settings, 'inference');
 const joined = await join(membership, 'inference', false);
 
 const definitions = new Map(modelDefinitions(config.models).map((model) => [model.name, model]));

@@ -8,7 +8,7 @@ import { decide, evolve, noRoute, outbox, type Route, type RoutingFacts } from '
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
-const membership = await membershipOf({ ...settings, mesh: config.mesh }, 'router');
+const membership = await membershipOf(settings, 'router');
 const joined = await join(membership, 'router', true);
 
 const models: RoutingFacts['models'] = Object.fromEntries(

@@ -18,7 +18,7 @@ import { decide, isOver, outbox, type ManagerFacts } from './workflow.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config, stateDirectory } = settings;
-const membership = await membershipOf({ ...settings, mesh: config.mesh }, 'manager');
+const membership = await membershipOf(settings, 'manager');
 const joined = await join(membership, 'manager', true);
 const { namespace } = config.mesh;
 

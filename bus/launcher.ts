@@ -1,0 +1,155 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import type { Role } from '../schemas/row.ts';
+import type { Bus } from './connect.ts';
+
+/** The file that is each role's process, below the checkout. */
+export const mainOf: Record<Role, string[]> = {
+  manager: ['agents/manager/main.ts'],
+  router: ['router/main.ts'],
+  planner: ['agents/main.ts', 'planner'],
+  coder: ['agents/main.ts', 'coder'],
+  tester: ['agents/main.ts', 'tester'],
+  reviewer: ['agents/main.ts', 'reviewer'],
+  inference: ['inference/main.ts'],
+};
+
+export interface LauncherOptions {
+  checkout: string;
+  stateDirectory: string;
+  logsDirectory: string;
+  /** Extra arguments, such as `--config FILE`. */
+  args: string[];
+  /** The variables a role's process gets; provider keys only go where models are asked. */
+  environment(role: Role): Record<string, string | undefined>;
+  /** With what is given back what a dead child held. */
+  bus: Bus;
+  /** Told when a process ended that nobody told to. */
+  onDeath(child: Child, how: string): void;
+}
+
+export interface Child {
+  role: Role;
+  number: number;
+  pid: number;
+  /** Instance id, once the process serves. */
+  process: string | undefined;
+  logFile: string;
+  kill(signal: NodeJS.Signals): void;
+}
+
+export interface Launcher {
+  /** Starts one process of a role and keeps one alive in its place; resolves when it serves. */
+  start(role: Role): Promise<Child>;
+  children(): Child[];
+  /** Resolves when a process reports that it holds at a fault point. */
+  held(point: string): Promise<Child>;
+  stop(): Promise<void>;
+}
+
+const shortestBackOffMs = 200;
+const longestBackOffMs = 15_000;
+/** A process that lived this long is started again at once when it dies. */
+const healthyMs = 30_000;
+const stopPatienceMs = 10_000;
+
+/** Starts role processes, restarts those that die, and gives back at once the messages that a dead one held. */
+export function openLauncher(options: LauncherOptions): Launcher {
+  const running = new Map<number, { child: Child; process: ChildProcess }>();
+  const waiting: { point: string; resolve: (child: Child) => void }[] = [];
+  const timers = new Set<NodeJS.Timeout>();
+  let numbers = 0;
+  let isStopping = false;
+  mkdirSync(options.logsDirectory, { recursive: true, mode: 0o700 });
+
+  function launch(role: Role, number: number, backOffMs: number): Promise<Child> {
+    const logFile = join(options.logsDirectory, `${role}-${number}.log`);
+    const log = openSync(logFile, 'a', 0o600);
+    const [file, ...args] = mainOf[role];
+    const process_ = spawn(
+      process.execPath,
+      [join(options.checkout, file!), ...args, '--state', options.stateDirectory, ...options.args],
+      {
+        cwd: options.checkout,
+        // The fourth is the channel for "ready", the fifth the pipe on which the child says what it holds.
+        stdio: ['ignore', log, log, 'ipc', 'pipe'],
+        env: { ...options.environment(role), SWITCHYARD_CUSTODY: '4' },
+      },
+    );
+    const child: Child = { role, number, pid: process_.pid ?? 0, process: undefined, logFile, kill: (signal) => void process_.kill(signal) };
+    const startedAtMs = Date.now();
+    const heldTokens = followCustody(process_.stdio[4] as Readable);
+    running.set(number, { child, process: process_ });
+    return new Promise<Child>((resolve, reject) => {
+      process_.on('message', (message: { isReady?: true; process?: string; isHolding?: string }) => {
+        if (message.isReady) {
+          child.process = message.process;
+          resolve(child);
+        }
+        if (message.isHolding) for (const one of waiting) if (message.isHolding.endsWith(one.point)) one.resolve(child);
+      });
+      process_.on('error', reject);
+      // `close` comes after the pipe was read to its end, so nothing that the child said is missed.
+      process_.on('close', (code, signal) => {
+        running.delete(number);
+        // An observed exit cannot be false: what it held goes to another now, not a lease later.
+        for (const token of heldTokens) options.bus.connection.publish(token, '-NAK');
+        if (isStopping) return;
+        const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
+        options.onDeath(child, how);
+        const livedLong = Date.now() - startedAtMs > healthyMs;
+        const nextMs = livedLong || child.process !== undefined ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs);
+        if (child.process === undefined) reject(new Error(`the ${role} ${how} before it served; see ${logFile}`));
+        const timer = setTimeout(() => {
+          timers.delete(timer);
+          void launch(role, number, nextMs).catch(() => {});
+        }, nextMs);
+        timers.add(timer);
+      });
+    });
+  }
+
+  return {
+    start(role) {
+      numbers += 1;
+      return launch(role, numbers, shortestBackOffMs);
+    },
+    children: () => [...running.values()].map((one) => one.child),
+    held: (point) => new Promise((resolve) => void waiting.push({ point, resolve })),
+    async stop() {
+      isStopping = true;
+      for (const timer of timers) clearTimeout(timer);
+      const ends = [...running.values()].map(
+        ({ process: one }) =>
+          new Promise<void>((resolve) => {
+            const kill = setTimeout(() => one.kill('SIGKILL'), stopPatienceMs);
+            one.once('close', () => {
+              clearTimeout(kill);
+              resolve();
+            });
+            one.kill('SIGTERM');
+          }),
+      );
+      await Promise.all(ends);
+    },
+  };
+}
+
+/** Reads what a child takes (`+`) and releases (`-`), one acknowledgement subject a line. */
+function followCustody(pipe: Readable): Set<string> {
+  const held = new Set<string>();
+  let rest = '';
+  pipe.setEncoding('utf8');
+  pipe.on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line.startsWith('+')) held.add(line.slice(1));
+      else held.delete(line.slice(1));
+    }
+  });
+  pipe.on('error', () => {});
+  return held;
+}

@@ -1,3 +1,4 @@
+import { Attributes } from './attributes.ts';
 import { cloudEventType, type TypeName } from './catalogue.ts';
 import { destinationsOf, type Hole } from './destination.ts';
 import { exampleEvent } from './examples.ts';
@@ -15,7 +16,7 @@ const kinds: [kind: Row['kind'], title: string, what: string][] = [
 ];
 
 const anchor = (row: Row) => row.type.replaceAll(/[^a-z0-9_-]/g, '');
-const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll(/\s+/g, ' ');
+const cell = (text: string) => text.replaceAll(/[|<]/g, '\\$&').replaceAll(/\s+/g, ' ');
 const list = (names: readonly string[]) => names.join(', ');
 const subjectsOf = (row: Row) => [...new Set(destinationsOf(row, 'yard', hole).map((one) => one.subject))];
 
@@ -43,16 +44,24 @@ function boundsText(schema: JsonSchema): string {
   return `${range}${maxLength === undefined ? '' : `, at most ${maxLength} characters`}${format ? ` (${format})` : ''}`;
 }
 
-function section(row: Row): string {
-  const schema = JSON.parse(JSON.stringify(row.data)) as {
+/** A table of an object's properties; names only those at its top, since the schema files hold the rest. */
+function propertiesTable(head: string, data: object): string[] {
+  const schema = JSON.parse(JSON.stringify(data)) as {
     properties: Record<string, JsonSchema>;
     required?: string[];
   };
   const required = new Set(schema.required);
-  const rows = Object.entries(schema.properties).map(([name, one]) => {
-    const description = typeof one['description'] === 'string' ? one['description'] : '';
-    return `| \`${name}\` | ${cell(typeText(one))} | ${required.has(name) ? 'yes' : ''} | ${cell(description)} |`;
-  });
+  return [
+    `| ${head} | type | required | what |`,
+    '| --- | --- | --- | --- |',
+    ...Object.entries(schema.properties).map(([name, one]) => {
+      const description = typeof one['description'] === 'string' ? one['description'] : '';
+      return `| \`${name}\` | ${cell(typeText(one))} | ${required.has(name) ? 'yes' : ''} | ${cell(description)} |`;
+    }),
+  ];
+}
+
+function section(row: Row): string {
   return [
     `### ${row.type}`,
     '',
@@ -65,9 +74,7 @@ function section(row: Row): string {
     `- From ${list(row.publishedBy)} to ${list(row.consumedBy)}`,
     `- Schema of its data: [${schemaFile(row)}](../schemas/published/${schemaFile(row)})`,
     '',
-    '| data | type | required | what |',
-    '| --- | --- | --- | --- |',
-    ...rows,
+    ...propertiesTable('data', row.data),
     '',
     '```json',
     JSON.stringify(exampleEvent(row.type as TypeName), null, 2),
@@ -100,6 +107,12 @@ export function eventsPage(rows: readonly Row[]): string {
     '| type | kind | from | to | what |',
     '| --- | --- | --- | --- | --- |',
     ...table,
+    '',
+    '## The envelope',
+    '',
+    'Other attributes may be added by whoever sends a message: names of a-z and 0-9, at most 20 characters.',
+    '',
+    ...propertiesTable('attribute', Attributes),
     '',
     ...parts,
   ]

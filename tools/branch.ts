@@ -95,14 +95,7 @@ export async function publishBranch(request: {
       reason: `${branch} in ${request.repository} has commits of its own. Rename it first: git branch -m ${branch} ${branch}-mine`,
     };
   }
-  const settings = [
-    '-c',
-    'fetch.writeCommitGraph=false',
-    '-c',
-    'fetch.prune=false',
-    '-c',
-    'transfer.fsckObjects=false',
-  ];
+  const settings = ['-c', 'fetch.writeCommitGraph=false', '-c', 'fetch.prune=false'];
   const flags = ['--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules'];
   const fetched = await tryGit([...settings, 'fetch', ...flags, request.mirror, `${ref}:${ref}`], user);
   if (fetched.exitCode === 0) return { published: true, branch, commit };

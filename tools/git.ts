@@ -100,6 +100,7 @@ function environmentFor(request: GitRequest): Record<string, string> {
     GIT_ASKPASS: 'true',
     GIT_EDITOR: 'true',
     GIT_OPTIONAL_LOCKS: '0',
+    GIT_LITERAL_PATHSPECS: '1',
     ...(request.asUser
       ? { HOME: homedir() }
       : {

@@ -21,6 +21,13 @@ export async function findStep(mirror: string, stepId: string): Promise<string |
   return found.exitCode === 0 ? found.stdout.trim() : undefined;
 }
 
+/** What was recorded with a step's commit, or undefined if nothing was. */
+export async function readStepRecord(mirror: string, stepId: string): Promise<string | undefined> {
+  const found = await tryGit(['cat-file', 'tag', stepRef(stepId)], { directory: mirror });
+  if (found.exitCode !== 0) return undefined;
+  return found.stdout.slice(found.stdout.indexOf('\n\n') + 2);
+}
+
 /**
  * Puts all changes of a worktree into its index, and gives the tree's id.
  *
@@ -49,6 +56,17 @@ export async function stageAll(request: GitRequest): Promise<{ tree: string; lef
   return { tree: (await git(['write-tree'], request)).trim(), leftOut };
 }
 
+/** A step to be committed. */
+export interface StepRequest {
+  /** `<runId>/<number>` */
+  stepId: string;
+  message: string;
+  /** Full id of the commit that the step began at. */
+  parent: string;
+  /** Kept with the ref and not in the commit: what the step came to, for whoever adopts it. */
+  record?: string;
+}
+
 /** What a step's commit came to. */
 export interface StepCommit {
   /** The commit the worktree is at now; the parent where nothing had changed. */
@@ -67,7 +85,7 @@ export interface StepCommit {
 export async function commitStep(
   request: GitRequest,
   mirror: string,
-  step: { stepId: string; message: string; parent: string },
+  step: StepRequest,
 ): Promise<StepCommit> {
   const ref = stepRef(step.stepId);
   const parent = requireObjectId(step.parent);
@@ -85,7 +103,8 @@ export async function commitStep(
       environment: switchyardIdentity,
     })
   ).trim();
-  const created = await tryGit(['update-ref', ref, commit, '0'.repeat(commit.length)], { directory: mirror });
+  const target = step.record === undefined ? commit : await recordOn(mirror, commit, step.record);
+  const created = await tryGit(['update-ref', ref, target, '0'.repeat(commit.length)], { directory: mirror });
   if (created.exitCode !== 0) {
     const winner = await findStep(mirror, step.stepId);
     if (winner === undefined)
@@ -94,6 +113,13 @@ export async function commitStep(
   }
   await git(['update-ref', '--no-deref', 'HEAD', commit], request);
   return { commit, changed: true, adopted: false, leftOut };
+}
+
+/** An annotated tag, so that commit and record come under the ref in one go. */
+async function recordOn(mirror: string, commit: string, record: string): Promise<string> {
+  const tagger = 'Switchyard <switchyard@localhost> 0 +0000';
+  const input = `object ${commit}\ntype commit\ntag step\ntagger ${tagger}\n\n${record}`;
+  return (await git(['hash-object', '-t', 'tag', '-w', '--stdin'], { directory: mirror, input })).trim();
 }
 
 /** Unified diff between two commits of a mirror, cut openly at `maxBytes`. */

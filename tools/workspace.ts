@@ -6,7 +6,14 @@ import { withLock } from './lock.ts';
 import { mirrorLock } from './mirror.ts';
 import { processIdentity } from './process-identity.ts';
 import { prepareWorktree, type SetupRequest, type SetupResult } from './setup.ts';
-import { commitStep, diffCommits, findStep, type StepCommit } from './step-commit.ts';
+import {
+  commitStep,
+  diffCommits,
+  findStep,
+  readStepRecord,
+  type StepCommit,
+  type StepRequest,
+} from './step-commit.ts';
 import { removeDeadWorktrees, workspacesDirectory } from './dead-worktrees.ts';
 
 /** One worktree, claimed for one task until it is released. */
@@ -22,8 +29,9 @@ export interface Workspace {
   /** Says that files are about to change, so that they count as unknown until a commit or a reset. */
   beginChange(): void;
   /** Commits all changes as one step; where the step was done before, checks out what it came to. */
-  commitStep(step: { stepId: string; message: string; parent: string }): Promise<StepCommit>;
+  commitStep(step: StepRequest): Promise<StepCommit>;
   findStep(stepId: string): Promise<string | undefined>;
+  readStepRecord(stepId: string): Promise<string | undefined>;
   /** Makes the files those of a commit; ignored files (installed dependencies) stay. */
   reset(commit: string): Promise<void>;
   /** Unified diff, cut openly. */
@@ -214,6 +222,7 @@ function workspaceOf(slot: Slot, taskId: string): Workspace {
       return result;
     },
     findStep: (stepId) => findStep(slot.mirror, stepId),
+    readStepRecord: (stepId) => readStepRecord(slot.mirror, stepId),
     reset: (commit) => reset(held(), commit, '-ffdq'),
     diff: (from, to, maxBytes) => diffCommits(slot.mirror, from, to, maxBytes),
     prepare: async (setup) => {

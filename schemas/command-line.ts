@@ -1,5 +1,5 @@
-const alwaysSpecial = new Set([...'|&;<>()$`*?[]\\\n\r']);
-const specialAtWordStart = new Set([...'#~!']);
+const alwaysSpecial = new Set('|&;<>()$`*?[]\\\n\r');
+const specialAtWordStart = new Set('#~!');
 
 /**
  * Splits a command as a person types it (`npm test`, `node --test "a b.test.js"`) into its arguments.

@@ -30,20 +30,17 @@ export interface GitRequest {
 
 /** Nothing that a repository or its files say may start a program of its own, or reach another place. */
 const safeSettings = [
-  ...[
-    'core.hooksPath=/dev/null',
-    'core.fsmonitor=false',
-    'protocol.ext.allow=never',
-    'submodule.recurse=false',
-  ],
-  ...[
-    'gc.auto=0',
-    'maintenance.auto=false',
-    'advice.detachedHead=false',
-    'core.protectHFS=true',
-    'core.protectNTFS=true',
-  ],
-  ...['diff.ignoreSubmodules=all', 'core.quotePath=false'],
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'protocol.ext.allow=never',
+  'submodule.recurse=false',
+  'diff.ignoreSubmodules=all',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'core.protectHFS=true',
+  'core.protectNTFS=true',
+  'core.quotePath=false',
+  'advice.detachedHead=false',
 ].flatMap((setting) => ['-c', setting]);
 
 /**

@@ -19,45 +19,20 @@ const systemPath = ['/usr/local/bin', '/usr/bin', '/bin', '/usr/local/sbin', '/u
 
 /** What programs commonly need of /etc: names, linker, time, certificates. No shadow, no private keys. */
 const shownOfEtc = [
-  ...[
-    'alternatives',
-    'ld.so.cache',
-    'ld.so.conf',
-    'ld.so.conf.d',
-    'passwd',
-    'group',
-    'nsswitch.conf',
-    'hosts',
-  ],
-  ...[
-    'localtime',
-    'timezone',
-    'os-release',
-    'debian_version',
-    'mime.types',
-    'magic',
-    'protocols',
-    'services',
-  ],
-  ...['ssl/certs', 'ssl/openssl.cnf', 'pki/tls/certs', 'pki/ca-trust', 'ca-certificates', 'crypto-policies'],
-  ...['java-17-openjdk', 'java-21-openjdk', 'python3', 'perl', 'host.conf'],
-];
+  'alternatives ld.so.cache ld.so.conf ld.so.conf.d passwd group nsswitch.conf hosts host.conf',
+  'localtime timezone os-release debian_version mime.types magic protocols services',
+  'ssl/certs ssl/openssl.cnf pki/tls/certs pki/ca-trust ca-certificates crypto-policies',
+  'java-17-openjdk java-21-openjdk python3 perl',
+].flatMap((line) => line.split(' '));
 
 /** Says so only in a sandbox: its own home, and no network interface but its own loopback (after two lines of heading). */
 const heldOnly = `test "$HOME" = ${sandboxHome} && test $(wc -l </proc/net/dev) -le 3 && echo held`;
 
 /** Variables of ours that the operator's setup command needs to reach a registry through the network. */
 const networkVariables = [
-  ...['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'],
-  ...[
-    'SSL_CERT_FILE',
-    'SSL_CERT_DIR',
-    'NODE_EXTRA_CA_CERTS',
-    'REQUESTS_CA_BUNDLE',
-    'CURL_CA_BUNDLE',
-    'PIP_CERT',
-  ],
-];
+  'HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy',
+  'SSL_CERT_FILE SSL_CERT_DIR NODE_EXTRA_CA_CERTS REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_CERT',
+].flatMap((line) => line.split(' '));
 
 /**
  * Looks for bubblewrap: at `explicit` if given, else as `bwrap` along `path` (as in the variable PATH). Starts nothing.

@@ -28,17 +28,10 @@ const Arguments = Type.Object(
 );
 
 const flags = [
-  ...['--no-config', '--no-follow', '--hidden', '--no-messages', '--no-ignore-global', '--no-ignore-parent'],
-  ...[
-    '--no-require-git',
-    '--one-file-system',
-    '--color=never',
-    '--no-heading',
-    '--line-number',
-    '--with-filename',
-  ],
-  ...['--sort=path', '--max-columns=300', '--max-columns-preview', '--max-count=100', '--max-filesize=10M'],
-];
+  '--no-config --no-follow --hidden --no-messages --no-ignore-global --no-ignore-parent --no-require-git',
+  '--one-file-system --color=never --no-heading --line-number --with-filename --sort=path',
+  '--max-columns=300 --max-columns-preview --max-count=100 --max-filesize=10M',
+].flatMap((line) => line.split(' '));
 
 export const searchFiles: Tool = {
   name: 'search-files',

@@ -88,6 +88,8 @@ export async function openPool(options: {
   const directory = await uniqueDirectory(join(workspacesDirectory(stateDirectory), name));
   const slots: Slot[] = [];
   let made = 0;
+  // With those that are being made.
+  let kept = 0;
   let clock = 0;
 
   const add = async (mirror: string, commit: string): Promise<Slot> => {
@@ -110,14 +112,12 @@ export async function openPool(options: {
     const own = free.filter((slot) => slot.taskId === taskId);
     const best = own.find((slot) => slot.cleanAt === commit) ?? own[0];
     if (best !== undefined) return best;
-    return (
-      free.find((slot) => slot.preparedBy === undefined) ??
-      (slots.length < preparedKept ? undefined : free[0])
-    );
+    return free.find((slot) => slot.preparedBy === undefined) ?? (kept < preparedKept ? undefined : free[0]);
   };
 
   const discard = async (slot: Slot): Promise<void> => {
     slots.splice(slots.indexOf(slot), 1);
+    kept -= 1;
     await withLock(mirrorLock(slot.mirror), async () => {
       await rm(slot.path, { recursive: true, force: true });
       await rm(slot.excludesFile, { force: true });
@@ -142,7 +142,11 @@ export async function openPool(options: {
         if (!(error instanceof Error && error.name === 'GitError')) throw error;
       }
     }
-    const slot = await add(mirror, commit);
+    kept += 1;
+    const slot = await add(mirror, commit).catch((error: unknown) => {
+      kept -= 1;
+      throw error;
+    });
     slots.push(slot);
     try {
       await makeReady(slot, taskId, commit);
@@ -154,7 +158,7 @@ export async function openPool(options: {
   };
 
   const close = async (): Promise<void> => {
-    for (const slot of [...slots]) await discard(slot);
+    while (slots.length > 0) await discard(slots[0]!);
     await rm(directory, { recursive: true, force: true });
   };
 

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkoutRoot, demoDirectory } from '../config/state.ts';
+import type { Overrides } from '../config/overrides.ts';
+import { deriveId, taskIdOf } from '../schemas/envelope.ts';
+
+/** The demo's files: a repository to be, and the replies that were written beforehand. */
+const example = join(checkoutRoot, 'docs/examples/meeting-slots');
+
+export const demoGoal = 'Make the tests pass';
+export const demoTest = 'node --test';
+export const demoSource = '/switchyard/demo';
+
+/** Makes the demo's git repository afresh below the state folder and returns its path. */
+export function makeDemoRepository(stateDirectory: string): string {
+  const directory = join(demoDirectory(stateDirectory), 'meeting-slots');
+  if (existsSync(directory)) rmSync(directory, { recursive: true });
+  mkdirSync(demoDirectory(stateDirectory), { recursive: true });
+  cpSync(join(example, 'repository'), directory, { recursive: true });
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgSign=false', '-c', 'init.defaultBranch=main', ...args], {
+      cwd: directory,
+      stdio: 'pipe',
+      env: {
+        PATH: process.env['PATH'],
+        HOME: directory,
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_AUTHOR_NAME: 'Switchyard demo',
+        GIT_AUTHOR_EMAIL: 'demo@localhost',
+        GIT_COMMITTER_NAME: 'Switchyard demo',
+        GIT_COMMITTER_EMAIL: 'demo@localhost',
+      },
+    });
+  git('init', '--quiet');
+  git('add', '--all');
+  git('commit', '--quiet', '--message', 'Meeting slots, with a fault in it');
+  return directory;
+}
+
+/** The demo's own configuration: one model, whose replies were written beforehand and say so. */
+export function demoOverrides(repository: string): Overrides {
+  return {
+    allow: { repositories: [repository], tests: [demoTest] },
+    models: {
+      scripted: {
+        backend: 'scripted',
+        pool: 'scripted',
+        script: join(example, 'script.yaml'),
+        contextTokens: 32_768,
+        maxTokens: 2048,
+        timeoutMs: 60_000,
+        tags: ['scripted'],
+      },
+    },
+    roles: { planner: ['scripted'], coder: ['scripted'], tester: ['scripted'], reviewer: ['scripted'] },
+  };
+}
+
+/** The step in the middle of which the demo kills its own coder: the second edit of the first run. */
+const killedStep = 6;
+
+/**
+ * Where the demo's coder is held until it is killed: its edit is made and committed, its result is not journaled yet.
+ * The run's id follows from the request's, so that no other task is ever held.
+ */
+export function demoFault(requestId: string): { point: string; fault: string; runId: string; step: number } {
+  const runId = deriveId(taskIdOf({ source: demoSource, id: requestId }), 'run', 0);
+  const point = `${runId}.edit-file.${killedStep}.1`;
+  return { point, fault: `acted=${point}:hold`, runId, step: killedStep };
+}

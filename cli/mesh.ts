@@ -1,0 +1,137 @@
+import { delimiter, join } from 'node:path';
+import { cacheDirectoryOf } from '../bus/cache-directory.ts';
+import { connect, type Bus } from '../bus/connect.ts';
+import { loadCredentials } from '../bus/credentials.ts';
+import { fetchDebianPackage } from '../bus/debian-package.ts';
+import { openLauncher, type Child, type Launcher } from '../bus/launcher.ts';
+import { findServer } from '../bus/nats-binary.ts';
+import { startServer, type RunningServer } from '../bus/nats-server.ts';
+import { ensureStreams } from '../bus/streams.ts';
+import { brokerCredentials } from '../config/broker-credentials.ts';
+import type { Config } from '../config/config.ts';
+import { modelDefinitions } from '../config/model-options.ts';
+import { checkoutRoot, logsDirectory } from '../config/state.ts';
+import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
+import type { Role } from '../schemas/row.ts';
+import { findOnPath } from '../bus/program.ts';
+
+export type Say = (line: string) => void;
+type Environment = Record<string, string | undefined>;
+
+/** A broker with the mesh's streams, started by us or the operator's own. */
+export interface Broker {
+  url: string;
+  ports: Record<string, number>;
+  version: string;
+  bus: Bus;
+  /** The child process, where we started it. */
+  server: RunningServer | undefined;
+}
+
+export const poolsOf = (config: Config): string[] => [...new Set(modelDefinitions(config.models).map((model) => model.pool))];
+
+/** Finds, fetches or reaches a broker, and makes its streams. */
+export async function openBroker(config: Config, stateDirectory: string, environment: Environment, say: Say): Promise<Broker> {
+  const { mesh } = config;
+  const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
+  const pools = poolsOf(config);
+  if (mesh.url !== undefined) {
+    const bus = await connect(mesh.url, 'launcher', brokerCredentials(mesh));
+    await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
+    return { url: mesh.url, ports: {}, version: bus.serverVersion, bus, server: undefined };
+  }
+  const found = await findServer({
+    ...(environment['SWITCHYARD_NATS_SERVER'] ? { explicitBinary: environment['SWITCHYARD_NATS_SERVER'] } : {}),
+    cacheDirectory: cacheDirectoryOf(environment),
+    path: environment['PATH'] ?? '',
+    say,
+  });
+  const server = await startServer({
+    binary: found.binary,
+    stateDirectory,
+    name: mesh.name,
+    durability: mesh.durability,
+    ...(mesh.port === undefined ? {} : { port: mesh.port }),
+    users: brokerUsers.map((name) => ({ name, password: credentials[name]!.password, ...permissionsOf(name, mesh.namespace, pools) })),
+  });
+  const bus = await connect(server.url, 'launcher', { user: 'admin', password: credentials['admin']!.password });
+  await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
+  const ports = Object.fromEntries(server.ports.map((one) => [one.name, one.port]));
+  return { url: server.url, ports, version: found.version, bus, server };
+}
+
+/** Reaches the broker of a mesh that runs already, as its launcher. */
+export async function reachBroker(config: Config, stateDirectory: string, url: string): Promise<Bus> {
+  const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
+  const user = brokerCredentials(config.mesh) ?? { user: 'admin', password: credentials['admin']!.password };
+  return connect(url, 'launcher', user);
+}
+
+/** Where bubblewrap is: named, on the PATH, or fetched without root; undefined with a word where it cannot be had. */
+export async function findSandbox(environment: Environment, say: Say): Promise<string | undefined> {
+  const named = environment['SWITCHYARD_BWRAP'];
+  if (named) return named;
+  const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
+  if (onPath) return onPath;
+  if (process.platform !== 'linux') return undefined;
+  try {
+    const folder = await fetchDebianPackage({ package: 'bubblewrap', cacheDirectory: cacheDirectoryOf(environment), path: environment['PATH'] ?? '', say });
+    return join(folder, 'usr/bin/bwrap');
+  } catch (error) {
+    say(`no sandbox: bubblewrap is not installed and cannot be fetched (${error instanceof Error ? error.message : String(error)})`);
+    say('  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml');
+    return undefined;
+  }
+}
+
+const passedOn = ['HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SWITCHYARD_LOG_LEVEL', 'SWITCHYARD_CONFIG'];
+const passedToModels = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
+
+/** What a role's process sees of the environment; only inference sees the keys, and only those that models name. */
+export function environmentOf(role: Role, config: Config, environment: Environment, more: Environment): Environment {
+  const keys = modelDefinitions(config.models).flatMap((model) => (model.apiKeyVariable ? [model.apiKeyVariable] : []));
+  const names = role === 'inference' ? [...passedOn, ...passedToModels, ...keys] : passedOn;
+  const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
+  const seen = Object.fromEntries(names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  return {
+    ...seen,
+    PATH: path,
+    // Compiled code is kept between starts: with eight processes on two cores that is most of the wait.
+    NODE_COMPILE_CACHE: join(cacheDirectoryOf(environment), 'compiled'),
+    ...more,
+  };
+}
+
+export interface RolesOptions {
+  config: Config;
+  stateDirectory: string;
+  environment: Environment;
+  bus: Bus;
+  bubblewrap: string | undefined;
+  configFile: string | undefined;
+  faults?: Partial<Record<Role, string>>;
+  onDeath(child: Child, how: string): void;
+}
+
+/** A launcher for this mesh's roles. A fault is planted into the first processes of a role only, never into replacements. */
+export function openRoles(options: RolesOptions): Launcher {
+  const { config, environment } = options;
+  const planted = new Map(Object.entries(options.faults ?? {}).map(([role, fault]) => [role, { fault, left: config.processes[role as Role] }]));
+  return openLauncher({
+    checkout: checkoutRoot,
+    stateDirectory: options.stateDirectory,
+    logsDirectory: logsDirectory(options.stateDirectory),
+    args: options.configFile ? ['--config', options.configFile] : [],
+    bus: options.bus,
+    onDeath: options.onDeath,
+    environment: (role) => {
+      const fault = planted.get(role);
+      const isFirst = fault !== undefined && fault.left > 0;
+      if (isFirst) fault.left -= 1;
+      return environmentOf(role, config, environment, {
+        ...(options.bubblewrap ? { SWITCHYARD_BWRAP: options.bubblewrap } : {}),
+        ...(isFirst ? { SWITCHYARD_FAULT: fault.fault } : {}),
+      });
+    },
+  });
+}

@@ -1,0 +1,68 @@
+import { resolve } from 'node:path';
+import { allowInState } from '../config/allowed.ts';
+import { ConfigurationError } from '../config/configuration-error.ts';
+import type { Config } from '../config/config.ts';
+import { modelDefinitions } from '../config/model-options.ts';
+import { useModel, type Overrides } from '../config/overrides.ts';
+import { checkModel } from '../inference/check.ts';
+import { readModelFlag } from '../inference/model-flag.ts';
+import type { Say } from './mesh.ts';
+
+/** What `up` is asked for on its command line. */
+export interface UpOptions {
+  state?: string;
+  config?: string;
+  demo?: boolean;
+  once?: boolean;
+  brokerOnly?: boolean;
+  repo?: string;
+  goal?: string;
+  test?: string;
+  setup?: string;
+  plan?: boolean;
+  model?: string;
+  port?: string;
+  durability?: 'power' | 'process';
+  json?: boolean;
+}
+
+/** What the command line says over the file. Throws ConfigurationError. */
+export function overridesOf(options: UpOptions, environment: Record<string, string | undefined>, say: Say): Overrides {
+  const mesh: Overrides['mesh'] = {
+    ...(options.port === undefined ? {} : { port: portOf(options.port) }),
+    ...(options.durability ? { durability: options.durability } : {}),
+  };
+  if (options.model === undefined) return { mesh };
+  const flag = readModelFlag(options.model, environment);
+  if ('problem' in flag) throw new ConfigurationError([`--model: ${flag.problem}`]);
+  if (flag.warning) say(flag.warning);
+  return { mesh, ...useModel(flag.definition) };
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
+  throw new ConfigurationError([`--port: "${text}" is no port; give a number from 1 to 65535, or leave it out for a free one`]);
+}
+
+/** Naming a repository or a command on the operator's own command line allows it. */
+export function allowNamed(options: UpOptions, stateDirectory: string): string | undefined {
+  if (options.repo === undefined) return undefined;
+  const repository = resolve(options.repo);
+  allowInState(stateDirectory, { repository, test: options.test, setup: options.setup });
+  return repository;
+}
+
+/** Stops before any work when a model that is to be used cannot answer. Scripted replies need no check. */
+export async function checkModels(config: Config, environment: Record<string, string | undefined>, say: Say): Promise<void> {
+  const used = new Set([...Object.values(config.roles).flatMap((role) => role.models), ...config.routes.flatMap((rule) => rule.models)]);
+  const problems: string[] = [];
+  for (const definition of modelDefinitions(config.models)) {
+    if (!used.has(definition.name) || definition.backend === 'scripted') continue;
+    say(`asking ${definition.name} for a word, to see that it answers`);
+    const check = await checkModel(definition, environment);
+    if (check.ok) say(`  it answered ${check.replyCharacters} characters in ${check.latencyMs} ms`);
+    else problems.push([`the model ${definition.name} cannot be used: ${check.problem}`, check.mend].filter(Boolean).join('; '));
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
+}

@@ -1,0 +1,195 @@
+import type { Command } from 'commander';
+import { v4 } from 'uuid';
+import { openClient, type Client } from '../bus/client.ts';
+import { identifyProcess } from '../bus/process-identity.ts';
+import { readCredential } from '../bus/credentials.ts';
+import type { Launcher } from '../bus/launcher.ts';
+import { brokerCredentials } from '../config/broker-credentials.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { removeMeshFile, writeMeshFile } from '../config/mesh-file.ts';
+import { keepOverrides } from '../config/overrides.ts';
+import { createStateDirectory, resolveStateDirectory } from '../config/state.ts';
+import { lockStateDirectory } from '../config/state-lock.ts';
+import { packageVersion } from '../config/membership.ts';
+import type { Role } from '../schemas/row.ts';
+import { demoFault, demoGoal, demoOverrides, demoSource, demoTest, makeDemoRepository } from './demo.ts';
+import { killHeldCoder } from './demo-kill.ts';
+import { followTask } from './follow.ts';
+import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
+import { removeNatsContext, writeNatsContext } from './nats-context.ts';
+import { allowNamed, checkModels, overridesOf, type UpOptions } from './up-options.ts';
+
+const startOrder: Role[] = ['manager', 'router', 'inference', 'coder', 'reviewer', 'planner', 'tester'];
+
+export function registerUp(program: Command): void {
+  program
+    .command('up')
+    .summary('start the mesh: broker and all roles')
+    .description('Starts a nats-server with JetStream and the roles as separate processes, and keeps them up until Ctrl-C.')
+    .option('--demo', 'run the demo task, with replies that were written beforehand')
+    .option('--once', 'end when the task has ended; exit 0 only if it completed')
+    .option('--broker-only', 'start the broker and its streams, but no role')
+    .option('--repo <dir>', 'a git repository to work on; allows it')
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
+    .option('--test <command>', 'how to test; allows this command')
+    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
+    .option('--plan', 'let the planner divide the goal into work items first')
+    .option('--model <model>', 'ollama:NAME, openai:NAME or http://HOST:PORT/v1#NAME, for every role')
+    .option('--port <port>', 'port of the broker on loopback; left out: a free one')
+    .option('--durability <what>', 'power (each write is synced) or process (faster)')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Examples:',
+        '  ./switchyard up                                    a mesh, waiting for tasks',
+        '  ./switchyard up --demo --once                      the demo, then exit',
+        '  ./switchyard up --repo . --test "npm test" --model ollama:qwen3-coder',
+      ].join('\n'),
+    )
+    .action(async (options: UpOptions, command: Command) => {
+      process.exitCode = await up({ ...command.optsWithGlobals<UpOptions>(), ...options }, process.env);
+    });
+}
+
+/** Runs a mesh until it is told to stop, or until its task has ended; resolves with the exit code. */
+async function up(options: UpOptions, environment: Record<string, string | undefined>): Promise<number> {
+  const say: Say = (line) => void process.stderr.write(`${line}\n`);
+  const beganAtMs = Date.now();
+  const isDemo = options.demo === true && options.repo === undefined && options.model === undefined;
+  const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
+  createStateDirectory(stateDirectory);
+  const lock = lockStateDirectory(stateDirectory);
+  const closing: (() => Promise<void> | void)[] = [() => lock.release()];
+  const interrupted = Promise.withResolvers<number>();
+  const interrupt = (code: number) => () => interrupted.resolve(code);
+  process.once('SIGINT', interrupt(130));
+  process.once('SIGTERM', interrupt(0));
+  try {
+    const repository = isDemo ? makeDemoRepository(stateDirectory) : allowNamed(options, stateDirectory);
+    const overrides = isDemo
+      ? { ...overridesOf(options, environment, say), ...demoOverrides(repository!) }
+      : overridesOf(options, environment, say);
+    const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
+    keepOverrides(stateDirectory, overrides);
+    if (options.brokerOnly !== true) await checkModels(config, environment, say);
+
+    const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
+    sandbox.catch(() => {});
+    const broker = await openBroker(config, stateDirectory, environment, say);
+    closing.push(() => broker.server?.stop(), () => broker.bus.connection.close().catch(() => {}));
+    const requestId = v4();
+    const fault = isDemo ? demoFault(requestId) : undefined;
+    const launcher = openRoles({
+      config,
+      stateDirectory,
+      environment,
+      bus: broker.bus,
+      bubblewrap: await sandbox,
+      configFile: options.config,
+      ...(fault ? { faults: { coder: fault.fault } } : {}),
+      onDeath: (child, how) => {
+        if (fault && how.includes('SIGKILL')) return;
+        say(`a ${child.role} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`);
+      },
+    });
+    closing.push(() => launcher.stop());
+    const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs);
+    record();
+    closing.push(() => removeMeshFile(stateDirectory));
+    const operator = await readCredential(stateDirectory, 'operator');
+    const user = brokerCredentials(config.mesh) ?? { user: 'operator', password: operator.password };
+    const context = writeNatsContext({ name: config.mesh.name, url: broker.url, stateDirectory, ...user }, environment);
+    closing.push(() => removeNatsContext(context, environment));
+    if (options.brokerOnly !== true) await startRoles(config, launcher);
+    record();
+    const roles = options.brokerOnly ? 'no role yet' : `${launcher.children().length} role processes`;
+    say(`the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`);
+
+    const client = await openClient(broker.url, config.mesh.namespace, user);
+    closing.push(() => client.close());
+    let code = 0;
+    if (repository !== undefined) {
+      const ended = runTask(options, isDemo, repository, requestId, client, launcher, fault, stateDirectory, say);
+      const first = await Promise.race([ended, interrupted.promise]);
+      code = first;
+      if (options.once || (await isSettled(interrupted.promise))) return code;
+    }
+    sayHowToUse(say, context, config.mesh.namespace);
+    return await Promise.race([interrupted.promise, brokerEnd(broker, say)]);
+  } finally {
+    for (const close of closing.toReversed()) await close();
+  }
+}
+
+async function startRoles(config: Config, launcher: Launcher): Promise<void> {
+  await Promise.all(startOrder.flatMap((role) => Array.from({ length: config.processes[role] }, () => launcher.start(role))));
+}
+
+async function runTask(
+  options: UpOptions,
+  isDemo: boolean,
+  repository: string,
+  requestId: string,
+  client: Client,
+  launcher: Launcher,
+  fault: ReturnType<typeof demoFault> | undefined,
+  stateDirectory: string,
+  say: Say,
+): Promise<number> {
+  const asked = isDemo
+    ? { goal: demoGoal, repository, test: demoTest }
+    : {
+        repository,
+        ...(options.goal ? { goal: options.goal } : {}),
+        ...(options.test ? { test: options.test } : {}),
+        ...(options.setup ? { setup: options.setup } : {}),
+        plan: options.plan ? ('planner' as const) : ('single' as const),
+      };
+  const killing = fault ? killHeldCoder({ launcher, client, stateDirectory, repository, fault, say }) : undefined;
+  killing?.catch((error: unknown) => say(`the demo could not kill its coder: ${error instanceof Error ? error.message : String(error)}`));
+  const { taskId } = await client.request('task.submit', asked, { source: isDemo ? demoSource : '/switchyard/up', id: requestId });
+  return followTask(client, taskId, { isJson: options.json === true });
+}
+
+function recordMesh(config: Config, stateDirectory: string, broker: Broker, launcher: Launcher, startedAtMs: number): void {
+  const of = (name: string, pid: number) => {
+    const identity = identifyProcess(pid);
+    return { name, pid, ...(identity ? { startedAt: identity.startedAt } : {}) };
+  };
+  writeMeshFile(stateDirectory, {
+    name: config.mesh.name,
+    namespace: config.mesh.namespace,
+    url: broker.url,
+    ports: broker.ports,
+    processes: [
+      of('up', process.pid),
+      ...(broker.server ? [of('nats-server', broker.server.pid)] : []),
+      ...launcher.children().map((child) => of(child.role, child.pid)),
+    ],
+    startedAtMs,
+  });
+}
+
+/** A broker of ours that ends by itself ends the mesh; what it stored is there at the next start. */
+async function brokerEnd(broker: Broker, say: Say): Promise<number> {
+  if (!broker.server) return new Promise(() => {});
+  const { code, signal } = await broker.server.exited;
+  say(`the nats-server ended (${signal ?? `exit code ${code}`}); its log: ${broker.server.logFile}. Nothing accepted is lost: start again with ./switchyard up`);
+  return 6;
+}
+
+async function isSettled(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending');
+  return (await Promise.race([promise, Promise.resolve(pending)])) !== pending;
+}
+
+function sayHowToUse(say: Say, context: string, namespace: string): void {
+  say('');
+  say(`the mesh stays up until Ctrl-C (switchyard ${packageVersion()}). In another terminal:`);
+  say('  ./switchyard fix DIR --test "npm test"        work on a repository of yours');
+  say('  ./switchyard status                           who is alive and what runs');
+  say('  ./switchyard start coder                      one more coder takes its share');
+  say(`  nats --context ${context} sub '${namespace}.event.>'    everything, live`);
+}

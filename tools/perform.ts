@@ -1,7 +1,9 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import { GitError } from './git.ts';
 import { denied, failed } from './outcome.ts';
 import { cutOpenly } from './output.ts';
 import { mayCallTool } from './policy.ts';
+import type { StepCommit } from './step-commit.ts';
 import type { Tool, ToolContext, ToolOutcome } from './tool.ts';
 import { tools } from './tools.ts';
 import type { Workspace } from './workspace.ts';
@@ -69,12 +71,22 @@ async function commit(
 ): Promise<ToolOutcome> {
   // A tool that had to commit by itself says so.
   if (outcome.commit !== undefined) return await withDiff(outcome, context, workspace, outcome.commit);
-  const step = await workspace.commitStep({
-    stepId: context.stepId,
-    message: `${tool.name} ${subjectOf(args)}`.trim(),
-    parent: context.commit,
-    record: JSON.stringify(outcome),
-  });
+  let step: StepCommit;
+  try {
+    step = await workspace.commitStep({
+      stepId: context.stepId,
+      message: `${tool.name} ${subjectOf(args)}`.trim(),
+      parent: context.commit,
+      record: JSON.stringify(outcome),
+    });
+  } catch (error) {
+    // A program can leave what git cannot take in (a pipe in a file's place, a file without permissions). Where it
+    // is git itself that is broken, the reset throws too.
+    if (!(error instanceof GitError)) throw error;
+    await workspace.reset(context.commit);
+    const said = `What it left could not be committed and was undone: ${error.message}`;
+    return { ...outcome, status: 'failed', output: `${said}\n${outcome.output}` };
+  }
   if (step.adopted) return (await adopt(context, workspace))!;
   const leftOut =
     step.leftOut.length === 0

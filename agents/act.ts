@@ -64,8 +64,10 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     }
   }
 
+  /** What the model asks for is held to its own tools; what the harness does itself, to the harness's. */
   function contextOf(run: Run, step: ToolStep, workspace: Workspace, context: ActContext): ToolContext {
     const work = run.work!;
+    const isHarness = step.tool === openingTool || (step.tool === testsTool && run.isFinishing);
     return {
       role: definition.name,
       stepId: `${work.runId}/${step.number}`,
@@ -73,7 +75,7 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       commit: run.commit,
       // What the tester of this task wrote counts as protected from then on.
       baseCommit: work.fromCommit,
-      policy,
+      policy: isHarness ? { ...policy, tools: [testsTool, 'list-dir'] } : policy,
       sandbox,
       test: { argv: work.test ? parseCommandLine(work.test) : [] },
       signal: context.signal,
@@ -133,7 +135,7 @@ function policyOf(definition: AgentDefinition, options: HandsOptions): ToolPolic
   const narrowed = perRole?.[definition.name as AgentRole]?.tools;
   const allowed = definition.tools.filter((name) => narrowed === undefined || narrowed.includes(name));
   return {
-    tools: [...allowed, testsTool, 'list-dir'],
+    tools: allowed,
     programs: options.programs,
     protect,
     withoutSandbox,

@@ -1,4 +1,4 @@
-import { defaultLimits, tighten, type Limits } from '../../schemas/bounds.ts';
+import { tighten, type Limits } from '../../schemas/bounds.ts';
 import { parseCommandLine } from '../../schemas/command-line.ts';
 import { deriveId, taskIdOf, type Envelope } from '../../schemas/envelope.ts';
 import type { SubmitRequest } from '../../schemas/request.ts';
@@ -16,7 +16,8 @@ export interface AcceptanceFacts {
 }
 
 /** A goal that says no more than that the tests shall pass needs no planner. */
-const onlyTests = /^\s*(please\s+)?(make|get|let|have)\s+(all\s+)?(the\s+)?tests?\s+(to\s+)?(pass|green|succeed)(ing)?[\s.!]*$/i;
+const onlyTests =
+  /^\s*(please\s+)?(make|get|let|have)\s+(all\s+)?(the\s+)?tests?\s+(to\s+)?(pass|green|succeed)(ing)?[\s.!]*$/i;
 
 /** Accepts a request or rejects it with every reason at once. */
 export function accept(request: Envelope, facts: AcceptanceFacts | undefined): Decision {
@@ -25,17 +26,16 @@ export function accept(request: Envelope, facts: AcceptanceFacts | undefined): D
   const asked = request.data as SubmitRequest;
   const goalIsTests = asked.goal === undefined || onlyTests.test(asked.goal);
   const reasons = [
-    ...(asked.goal === undefined && asked.test === undefined
-      ? ['data: say what is wanted: a goal, or a test command that shall pass']
-      : []),
+    ...requestProblems(asked, goalIsTests),
     ...(facts ? factProblems(asked, facts) : ['the request could not be looked into']),
   ];
   if (reasons.length > 0 || !facts || 'problem' in facts.repository) return reject(reasons);
 
   const repository = facts.repository;
-  const limits = tighten(facts.limits ?? defaultLimits, asked.limits);
+  const limits = tighten(facts.limits, asked.limits);
   const goal = asked.goal ?? `Make the tests pass: ${asked.test}`;
-  const needsPlan = asked.plan === 'planner' || (asked.plan === undefined && !goalIsTests);
+  const needsPlan =
+    asked.plan === 'planner' || (asked.plan === undefined && (!goalIsTests || asked.approvePlan === true));
   const items: Item[] = needsPlan ? [] : [{ role: 'coder', goal }];
   const taskId = taskIdOf(request);
   const next: Work = {
@@ -60,7 +60,9 @@ export function accept(request: Envelope, facts: AcceptanceFacts | undefined): D
   };
   const notes =
     repository.uncommittedFiles > 0
-      ? [`${repository.uncommittedFiles} file(s) with uncommitted changes are left as they are and left out: work starts from commit ${repository.baseCommit.slice(0, 12)}`]
+      ? [
+          `${repository.uncommittedFiles} file(s) with uncommitted changes are left as they are and left out: work starts from commit ${repository.baseCommit.slice(0, 12)}`,
+        ]
       : [];
   return {
     do: 'append',
@@ -83,6 +85,20 @@ export function accept(request: Envelope, facts: AcceptanceFacts | undefined): D
   };
 }
 
+/** What contradicts itself in a request that fits its schema. */
+function requestProblems(asked: SubmitRequest, goalIsTests: boolean): string[] {
+  const problems: string[] = [];
+  if (asked.goal === undefined && asked.test === undefined) {
+    problems.push('data: say what is wanted: a goal, or a test command that shall pass');
+  } else if (goalIsTests && asked.test === undefined) {
+    problems.push('data.test: the goal is that the tests pass, and there is no test command');
+  }
+  if (asked.approvePlan && asked.plan === 'single') {
+    problems.push('data.approvePlan: with plan "single" there is no plan to approve');
+  }
+  return problems;
+}
+
 function factProblems(asked: SubmitRequest, facts: AcceptanceFacts): string[] {
   const problems: string[] = [];
   if ('problem' in facts.repository) problems.push(`repository: ${facts.repository.problem}`);
@@ -95,7 +111,9 @@ function factProblems(asked: SubmitRequest, facts: AcceptanceFacts): string[] {
     if (problem) problems.push(`${name}: ${problem}`);
   }
   if (asked.model !== undefined && !facts.models.includes(asked.model)) {
-    problems.push(`model: "${asked.model}" is not configured; there are: ${facts.models.join(', ') || 'none'}`);
+    problems.push(
+      `model: "${asked.model}" is not configured; there are: ${facts.models.join(', ') || 'none'}`,
+    );
   }
   return problems;
 }

@@ -1,27 +1,51 @@
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision } from '../../schemas/service.ts';
-import type { Finding } from '../../schemas/work.ts';
+import { addSpend, type Finding, type Work } from '../../schemas/work.ts';
+import { isBudgetUsedUp } from './budget.ts';
 import { nextWork } from './next.ts';
-import { pause } from './pause.ts';
+import { pause, type PauseMore } from './pause.ts';
 import { planned } from './plan.ts';
 import { reviewed } from './review.ts';
+import { redTests } from './red-tests.ts';
 import type { PauseKind, Task } from './task.ts';
 
 export type Conclusion = DataOf<'run.concluded'>;
 
-/** What the end of the current run means for its task. */
-export function concluded(task: Task, run: Conclusion): Decision {
+/** What the end of the current run means for its task, within budget and deadline. */
+export function concluded(task: Task, run: Conclusion, atMs: number): Decision {
+  const decision = meaningOf(task, run);
+  if (decision.do !== 'append') return decision;
+  if (decision.type !== 'task.handed_over' && decision.type !== 'task.revision_requested') return decision;
+  // Bounds are checked before the next run is named; what it would have been is kept for whoever resumes.
+  const data = decision.data as { commit: string; next: Work; findings?: Finding[] };
+  const kept: PauseMore = data.findings ? { findings: data.findings } : { next: data.next };
+  const more = { ...kept, spend: run.spend, commit: data.commit };
+  const spent = addSpend(task.spent, run.spend).costMicroDollars;
+  const { budgetMicroDollars } = task.limits!;
+  if (isBudgetUsedUp(spent, budgetMicroDollars)) {
+    const lack = { overBudget: spent - budgetMicroDollars };
+    return pause(task, 'budget', 'the budget is used up before the next run', { ...more, lack });
+  }
+  if (atMs >= task.deadlineAtMs) {
+    return pause(task, 'deadline', 'the task has had its time', { ...more, lack: { deadline: '1h' } });
+  }
+  return decision;
+}
+
+function meaningOf(task: Task, run: Conclusion): Decision {
   switch (run.ending) {
     case 'done':
       return doneWell(task, run);
     case 'red':
-      return redTests(task, run);
+      return isWorker(task) ? notGreen(task, run) : stop(task, run, 'failure', run.reason);
     case 'green_already':
       return stop(task, run, 'question', `nothing to do: ${run.reason}. Say what should change`);
     case 'steps':
-      return stop(task, run, 'bound', run.reason);
-    case 'budget':
-      return stop(task, run, 'budget', run.reason);
+      return stop(task, run, 'bound', run.reason, { lack: { steps: 20 } });
+    case 'budget': {
+      const over = addSpend(task.spent, run.spend).costMicroDollars - task.limits!.budgetMicroDollars;
+      return stop(task, run, 'budget', run.reason, { lack: { overBudget: Math.max(0, over) } });
+    }
     case 'model':
       return stop(task, run, 'model', run.reason);
     case 'indeterminate':
@@ -36,77 +60,67 @@ export function concluded(task: Task, run: Conclusion): Decision {
 }
 
 function doneWell(task: Task, run: Conclusion): Decision {
-  const role = task.work!.role;
+  const { role } = task.work!;
   if (role === 'planner') return planned(task, run);
   if (role === 'reviewer') return reviewed(task, run);
-  // The harness's tests decide, whatever the agent says.
-  if (run.tests && !run.tests.testsPass) return redTests(task, run);
+  // The harness's tests decide, whatever the agent says; tests that did not run decide nothing.
+  if (run.tests && !run.tests.testsPass) return notGreen(task, run);
+  if (task.test && !run.tests) return stop(task, run, 'failure', `the ${role} ended without a test run`);
+  return toReview(task, run);
+}
+
+/** Red tests cost a cycle, except where a tester shows a fault that a later item mends. */
+function notGreen(task: Task, run: Conclusion): Decision {
+  const isForLater =
+    task.work!.role === 'tester' &&
+    task.items.some((item, index) => index > task.itemIndex && item.role === 'coder');
+  return isForLater && run.tests ? toReview(task, run) : redTests(task, run);
+}
+
+function toReview(task: Task, run: Conclusion): Decision {
+  const work = task.work!;
   if (run.commit === task.reviewedCommit) {
-    return stop(task, run, 'review', 'the changes asked for were not made: the commit is the one that was reviewed', task.work!.findings);
+    const reason = 'the changes asked for were not made: the commit is the one that was reviewed';
+    return stop(task, run, 'review', reason, { findings: work.findings });
   }
-  if (run.commit === task.work!.repository.baseCommit) return stop(task, run, 'failure', `the ${role} ended without changing anything`);
-  if (task.work!.hop >= task.limits!.hops) return stop(task, run, 'bound', 'no hop is left for the review');
+  if (run.commit === work.repository.baseCommit) {
+    return stop(task, run, 'failure', `the ${work.role} ended without changing anything`);
+  }
   const next = nextWork(
     { ...task, baselineKnown: true },
     {
       role: 'reviewer',
       itemIndex: task.itemIndex,
-      goal: task.work!.goal,
-      acceptance: task.work!.acceptance,
-      hop: task.work!.hop + 1,
-      cyclesLeft: task.work!.cyclesLeft,
-      findings: task.work!.findings,
+      goal: work.goal,
+      acceptance: work.acceptance,
+      hop: work.hop + 1,
+      cyclesLeft: work.cyclesLeft,
+      findings: work.findings,
       fromCommit: run.commit,
       lastTests: run.tests,
       spend: run.spend,
     },
   );
+  if (next.hop > task.limits!.hops) {
+    return stop(task, run, 'bound', 'no hop is left for the review', { next, lack: { hops: 1 } });
+  }
+  const tests = run.tests ? { tests: run.tests } : {};
   return {
     do: 'append',
     type: 'task.handed_over',
     hop: next.hop,
     cyclesLeft: next.cyclesLeft,
-    data: { from: run.runId, commit: run.commit, ...(run.tests ? { tests: run.tests } : {}), spend: run.spend, next },
+    data: { from: run.runId, commit: run.commit, ...tests, spend: run.spend, next },
   };
 }
 
-/** A run that ends red costs a review cycle, with the output as its finding. */
-function redTests(task: Task, run: Conclusion): Decision {
-  const work = task.work!;
-  const finding: Finding = {
-    id: 'tests-fail',
-    severity: 'blocking',
-    evidence: run.tests ? run.tests.output.slice(-4000) || 'the tests fail' : run.reason,
-  };
-  if (work.cyclesLeft === 0) return stop(task, run, 'bound', `the tests still fail and no review cycle is left: ${run.reason}`, [finding]);
-  const next = nextWork(task, {
-    role: work.role,
-    itemIndex: task.itemIndex,
-    goal: work.goal,
-    acceptance: work.acceptance,
-    hop: work.hop,
-    cyclesLeft: work.cyclesLeft - 1,
-    findings: [finding],
-    fromCommit: run.commit,
-    spend: run.spend,
-  });
-  return {
-    do: 'append',
-    type: 'task.revision_requested',
-    hop: next.hop,
-    cyclesLeft: next.cyclesLeft,
-    data: {
-      from: run.runId,
-      why: 'red tests',
-      findings: [finding],
-      cyclesLeft: next.cyclesLeft,
-      commit: run.commit,
-      spend: run.spend,
-      next: { ...next, baselineKnown: true },
-    },
-  };
+/** Coders and testers work on items; planners and reviewers do not. */
+function isWorker(task: Task): boolean {
+  return task.work!.role === 'coder' || task.work!.role === 'tester';
 }
 
-function stop(task: Task, run: Conclusion, kind: PauseKind, reason: string, findings: Finding[] = []): Decision {
-  return pause(task, kind, reason, { spend: run.spend, findings });
+function stop(task: Task, run: Conclusion, kind: PauseKind, reason: string, more: PauseMore = {}): Decision {
+  // Only workers leave commits behind.
+  const commit = isWorker(task) && run.commit !== '' ? { commit: run.commit } : {};
+  return pause(task, kind, reason, { ...commit, ...more, spend: run.spend });
 }

@@ -1,19 +1,22 @@
 import { v4 } from 'uuid';
 import { headers } from '@nats-io/nats-core';
 import { membershipOf } from '../../bus/membership.ts';
+import { openJournals } from '../../bus/journal.ts';
 import { join, serve } from '../../bus/process.ts';
+import { openVerifier } from '../../bus/signature.ts';
 import { readAllowed } from '../../config/allowed.ts';
 import { processSettings } from '../../config/membership.ts';
 import { readSubmission } from '../../schemas/binding.ts';
-import { cloudEventType, rowOf } from '../../schemas/catalogue.ts';
+import { cloudEventType, rowOf, type DataOf } from '../../schemas/catalogue.ts';
 import { shortType, taskIdOf, type Envelope } from '../../schemas/envelope.ts';
 import type { SubmitRequest } from '../../schemas/request.ts';
 import { censorText } from '../../schemas/secrets.ts';
 import type { Input, Service } from '../../schemas/service.ts';
-import { submitSubject } from '../../schemas/subject.ts';
+import { journalSubject, submitSubject } from '../../schemas/subject.ts';
 import { problemsOf } from '../../schemas/validate.ts';
 import { inspect } from './act.ts';
-import { evolve, noTask, type Task } from './task.ts';
+import { evolve as evolveRun, noRun, type Run } from '../run-state.ts';
+import { evolve, noTask, type StoppedRun, type Task } from './task.ts';
 import { decide, isOver, outbox, type ManagerFacts } from './workflow.ts';
 
 const settings = processSettings(process.argv, process.env);
@@ -21,8 +24,33 @@ const { config, stateDirectory } = settings;
 const membership = await membershipOf(settings, 'manager');
 const joined = await join(membership, 'manager', true);
 const { namespace } = config.mesh;
+const resumptions = new Set(['task.resume', 'task.answer', 'task.approve']);
 
-async function gather(_task: Task, input: Input): Promise<ManagerFacts | undefined> {
+const runs = openJournals<Run>({
+  bus: joined.bus,
+  namespace,
+  log: joined.log,
+  initial: noRun,
+  evolve: evolveRun,
+  ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
+  cacheSize: 20,
+});
+
+/** A run as its own journal says it is; the manager reads it and never writes there. */
+function readRun(taskId: string, role: string, id: string) {
+  return runs.load(journalSubject(namespace, { entity: 'run', taskId, role, id }), true);
+}
+
+async function stoppedRuns(task: Task): Promise<StoppedRun[]> {
+  return Promise.all(
+    task.stops.map(async ({ runId, role }) => {
+      const { state } = await readRun(task.taskId, role, runId);
+      return { runId, hasEnded: state.phase === 'concluded', commit: state.commit, spend: state.spent };
+    }),
+  );
+}
+
+async function gather(task: Task, input: Input): Promise<ManagerFacts | undefined> {
   if (input.type === 'task.submit') {
     // What was allowed since the start holds at once.
     const allowed = readAllowed(stateDirectory);
@@ -41,8 +69,12 @@ async function gather(_task: Task, input: Input): Promise<ManagerFacts | undefin
   if (input.type === 'task.watch') {
     const living: Record<string, number> = {};
     for (const one of joined.registry.living()) living[one.role] = (living[one.role] ?? 0) + 1;
-    return { living };
+    if (task.phase !== 'running') return { living };
+    const { runId, role } = input.event!.data as DataOf<'task.watch'>;
+    const { last } = await readRun(task.taskId, role, runId);
+    return { living, ...(last?.time ? { lastProgressAtMs: Date.parse(last.time) } : {}) };
   }
+  if (task.phase === 'paused' && resumptions.has(input.type)) return { stopped: await stoppedRuns(task) };
   return undefined;
 }
 

@@ -1,45 +1,95 @@
 import type { Decision } from '../../schemas/service.ts';
-import { noSpend, type Finding, type Spend } from '../../schemas/work.ts';
-import type { PauseKind, Task } from './task.ts';
+import { noSpend, type Finding, type Spend, type Work } from '../../schemas/work.ts';
+import type { Pause, PauseKind, Paused, Task } from './task.ts';
 
-/** A person is needed: why, and the exact command that lets the task go on. */
-export function pause(task: Task, kind: PauseKind, reason: string, more: { spend?: Spend; findings?: Finding[] } = {}): Decision {
-  return {
-    do: 'append',
-    type: 'task.paused',
-    data: {
-      kind,
-      reason,
-      mend: mendOf(task, kind),
-      ...(task.work ? { runId: task.work.runId } : {}),
-      findings: more.findings ?? [],
-      spend: more.spend ?? noSpend,
-    },
+/** What a task lacks to go on; each becomes an option of the command that resumes it. */
+export interface Lack {
+  cycles?: number;
+  hops?: number;
+  steps?: number;
+  /** Micro-dollars by which the budget is exceeded; what is added is a dollar more. */
+  overBudget?: number;
+  deadline?: string;
+}
+
+export interface PauseMore {
+  spend?: Spend;
+  findings?: Finding[];
+  commit?: string;
+  next?: Work;
+  lack?: Lack;
+}
+
+/** A person is needed, and no run goes on: why, and the exact command that lets the task go on. */
+export function pause(task: Task, kind: PauseKind, reason: string, more: PauseMore = {}): Decision {
+  const data: Paused = {
+    kind,
+    reason,
+    mend: mendOf(task.taskId, kind, more.lack ?? {}),
+    findings: more.findings ?? [],
+    spend: more.spend ?? noSpend,
+    ...(more.commit ? { commit: more.commit } : {}),
+    ...(more.next ? { next: more.next } : {}),
   };
+  return { do: 'append', type: 'task.paused', data: { ...data }, ...boundsOf(task) };
+}
+
+/** A person is needed, and the current run is stopped. */
+export function interrupt(task: Task, kind: PauseKind, reason: string, lack: Lack = {}): Decision {
+  const paused = pause(task, kind, reason, { lack });
+  if (paused.do !== 'append' || !task.work) return paused;
+  return { ...paused, data: { ...paused.data, runId: task.work.runId } };
+}
+
+/** A resume that brings too little is answered by the pause it meets, with a command that brings all that is lacking. */
+export function stillPaused(task: Task, held: Pause, lacks: { reason: string; lack: Lack }[]): Decision {
+  const lack: Lack = Object.assign({}, ...lacks.map((one) => one.lack));
+  const data: Paused = {
+    kind: held.kind,
+    reason: lacks.map((one) => one.reason).join('; '),
+    mend: resumeWith(task.taskId, lack),
+    findings: held.findings,
+    spend: noSpend,
+    ...(held.commit ? { commit: held.commit } : {}),
+    ...(held.next ? { next: held.next } : {}),
+  };
+  return { do: 'append', type: 'task.paused', data: { ...data }, ...boundsOf(task) };
+}
+
+/** What travels in the envelope of a task's event. */
+export function boundsOf(task: Task): { hop?: number; cyclesLeft?: number } {
+  return task.work ? { hop: task.work.hop, cyclesLeft: task.work.cyclesLeft } : {};
 }
 
 /** The command that lets a paused task go on. */
-export function mendOf(task: Pick<Task, 'taskId'>, kind: PauseKind): string {
-  const id = task.taskId;
+export function mendOf(taskId: string, kind: PauseKind, lack: Lack): string {
   switch (kind) {
     case 'bound':
-      return `./switchyard resume ${id} --cycles 1 --hops 2 --steps 20`;
     case 'budget':
-      return `./switchyard resume ${id} --budget 1.00`;
     case 'deadline':
-      return `./switchyard resume ${id} --deadline 1h`;
-    case 'question':
-      return `./switchyard answer ${id} "..."`;
-    case 'approval':
-    case 'indeterminate':
-      return `./switchyard approve ${id}`;
-    case 'review':
-      return `./switchyard answer ${id} "what to do about the findings"`;
-    case 'model':
-      return `./switchyard resume ${id} --model NAME`;
     case 'dead_letter':
     case 'failure':
     case 'asked':
-      return `./switchyard resume ${id}`;
+      return resumeWith(taskId, lack);
+    case 'question':
+      return `./switchyard answer ${taskId} "..."`;
+    case 'approval':
+    case 'indeterminate':
+      return `./switchyard approve ${taskId}`;
+    case 'review':
+      return `./switchyard answer ${taskId} "what to do about the findings"`;
+    case 'model':
+      return `./switchyard resume ${taskId} --model NAME`;
   }
+}
+
+function resumeWith(taskId: string, lack: Lack): string {
+  const options = [
+    lack.cycles ? `--cycles ${lack.cycles}` : '',
+    lack.hops ? `--hops ${lack.hops}` : '',
+    lack.steps ? `--steps ${lack.steps}` : '',
+    lack.overBudget === undefined ? '' : `--budget ${(lack.overBudget / 1_000_000 + 1).toFixed(2)}`,
+    lack.deadline ? `--deadline ${lack.deadline}` : '',
+  ];
+  return [`./switchyard resume ${taskId}`, ...options.filter((option) => option !== '')].join(' ');
 }

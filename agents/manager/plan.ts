@@ -6,10 +6,10 @@ import type { Task } from './task.ts';
 
 /** What a plan starts: its first item, or the wait for a person's approval. */
 export function planned(task: Task, run: Conclusion): Decision {
-  if (run.result?.role !== 'planner') return pause(task, 'failure', 'the planner ended without a plan', { spend: run.spend });
-  const { items } = run.result;
-  const first = items[0]!;
-  const limits = task.limits!;
+  const items = run.result?.role === 'planner' ? run.result.items : [];
+  const first = items[0];
+  if (!first) return pause(task, 'failure', 'the planner ended without a plan', { spend: run.spend });
+  const { cycles } = task.limits!;
   const next = nextWork(
     task,
     {
@@ -18,7 +18,7 @@ export function planned(task: Task, run: Conclusion): Decision {
       goal: first.goal,
       acceptance: first.acceptance,
       hop: 0,
-      cyclesLeft: limits.cycles,
+      cyclesLeft: cycles,
       fromCommit: task.commit,
       spend: run.spend,
     },
@@ -28,7 +28,7 @@ export function planned(task: Task, run: Conclusion): Decision {
     do: 'append',
     type: 'task.planned',
     hop: 0,
-    cyclesLeft: limits.cycles,
+    cyclesLeft: cycles,
     data: { items, spend: run.spend, ...(task.approvePlan ? {} : { next }) },
   };
 }

@@ -1,52 +1,82 @@
 import type { Limits } from '../../schemas/bounds.ts';
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision, Input } from '../../schemas/service.ts';
-import { noSpend } from '../../schemas/work.ts';
+import { addSpend, noSpend } from '../../schemas/work.ts';
+import { isBudgetUsedUp } from './budget.ts';
+import { goesOnWith } from './go-on.ts';
 import { nextWork } from './next.ts';
-import type { PauseKind, Task } from './task.ts';
+import { stillPaused, type Lack } from './pause.ts';
+import type { PauseKind, StoppedRun, Task } from './task.ts';
+
+type Resumption = 'task.resume' | 'task.answer' | 'task.approve';
+type Added = Partial<DataOf<'task.resume'>>;
 
 const nothing: Decision = { do: 'nothing' };
 
 /** What lets each kind of pause go on. An answer is heard wherever it may help; an approval only where one is asked for. */
-const answersTo: Record<'task.resume' | 'task.answer' | 'task.approve', readonly PauseKind[]> = {
-  'task.resume': ['bound', 'budget', 'deadline', 'review', 'model', 'dead_letter', 'failure', 'asked', 'question'],
-  'task.answer': ['bound', 'question', 'review', 'failure', 'asked', 'model'],
+const answersTo: Record<Resumption, readonly PauseKind[]> = {
+  'task.resume': [
+    'bound',
+    'budget',
+    'deadline',
+    'review',
+    'model',
+    'dead_letter',
+    'failure',
+    'asked',
+    'question',
+  ],
+  'task.answer': ['bound', 'question', 'review', 'failure', 'asked', 'model', 'approval'],
   'task.approve': ['approval', 'indeterminate'],
 };
 
-/** Lets a paused task go on: a new run of the work that was stopped, from the last commit. */
-export function resume(task: Task, input: Input): Decision {
-  const type = input.type as keyof typeof answersTo;
-  if (task.phase !== 'paused' || !task.pause || !answersTo[type].includes(task.pause.kind)) return nothing;
-  const more = (input.type === 'task.resume' ? input.event!.data : {}) as Partial<DataOf<'task.resume'>>;
-  const answer = input.type === 'task.answer' ? (input.event!.data as DataOf<'task.answer'>).answer : undefined;
-  const limits = extended(task.limits!, more);
-  const stopped = task.work!;
-  const begins = task.pause.kind === 'approval';
-  const item = task.items[Math.max(0, task.itemIndex)];
-  // A plan that was approved begins; a review that stopped the work goes back to whoever does the work.
-  const goesBack = task.pause.kind === 'review' || task.pause.kind === 'bound';
-  const role = begins || (goesBack && stopped.role === 'reviewer') ? (item?.role ?? stopped.role) : stopped.role;
+/** How often a resume is put back while the run that was stopped has not said where it ended. */
+const mostWaits = 20;
+const waitMs = 250;
+
+/** The most that the contract lets each bound be; see schemas/bounds.ts. */
+const most = { hops: 50, cycles: 20, steps: 1000 } as const;
+
+/** Lets a paused task go on: a new run, from the last commit, of what the pause left to be done. */
+export function resume(task: Task, input: Input, stopped: StoppedRun[] | undefined): Decision {
+  const type = input.type as Resumption;
+  const held = task.pause;
+  if (task.phase !== 'paused' || !held || !answersTo[type].includes(held.kind)) return nothing;
+  // Its last commit is where the work goes on, and its cost is the task's.
+  const last = stopped?.find((run) => run.runId === task.work!.runId);
+  if (last && !last.hasEnded && input.claim.deliveries < mostWaits) return { do: 'later', delayMs: waitMs };
+
+  const added: Added = type === 'task.resume' ? (input.event!.data as DataOf<'task.resume'>) : {};
+  const answer = type === 'task.answer' ? (input.event!.data as DataOf<'task.answer'>).answer : undefined;
+  const before = held.next?.limits ?? task.limits!;
+  const leftMs = added.deadlineMs || Math.max(0, task.deadlineAtMs - held.sinceMs);
+  const limits = extended(before, added, input.atMs + leftMs - task.acceptedAtMs);
   const known: Task = {
     ...task,
     limits,
-    ...(more.model ? { model: more.model } : {}),
+    ...(added.model ? { model: added.model } : {}),
     // An answer is a goal of its own: that the tests pass is no longer all there is to do.
     goalIsTests: answer === undefined && task.goalIsTests,
-  };
-  const next = nextWork(known, {
-    role,
-    itemIndex: begins ? 0 : stopped.itemIndex,
-    goal: begins ? item!.goal : stopped.goal,
-    acceptance: begins ? item!.acceptance : stopped.acceptance,
-    hop: begins ? 0 : Math.max(0, stopped.hop - (more.hops ?? 0)),
-    cyclesLeft: begins ? limits.cycles : stopped.cyclesLeft + (more.cycles ?? 0),
-    findings: begins ? [] : stopped.findings,
-    fromCommit: begins ? task.commit : stopped.role === role ? stopped.fromCommit : task.commit,
     notes: answer === undefined ? task.notes : [...task.notes, answer],
-    ...(stopped.lastTests && role === 'reviewer' ? { lastTests: stopped.lastTests } : {}),
-    spend: noSpend,
-  });
+    spent: endedOf(task, stopped).reduce((sum, run) => addSpend(sum, run.spend), task.spent),
+    baselineKnown: task.baselineKnown || (held.next?.baselineKnown ?? false),
+  };
+  const goOn = goesOnWith(known, held, type, last?.commit);
+  if (answer !== undefined) limits.hops = Math.max(limits.hops, Math.min(most.hops, goOn.needsHop));
+  const cyclesLeft = goOn.cyclesLeft + limits.cycles - before.cycles;
+
+  if (type === 'task.resume') {
+    const granted = { limits, cyclesLeft, needsHop: goOn.needsHop, leftMs };
+    if (lacksOf(known, granted).length > 0) {
+      const asItWas = { ...granted, limits: before, cyclesLeft: goOn.cyclesLeft };
+      return stillPaused(
+        task,
+        held,
+        lacksOf(known, { ...asItWas, leftMs: task.deadlineAtMs - held.sinceMs }),
+      );
+    }
+  }
+  const next = nextWork(known, { ...goOn.work, cyclesLeft: Math.max(0, cyclesLeft), spend: noSpend });
   return {
     do: 'append',
     type: 'task.resumed',
@@ -56,13 +86,45 @@ export function resume(task: Task, input: Input): Decision {
   };
 }
 
-/** Only a person who resumes may loosen a bound. */
-function extended(limits: Limits, more: Partial<DataOf<'task.resume'>>): Limits {
+/** Abandoned runs that have ended by now; each leaves the list of stops with this event, so it counts once. */
+function endedOf(task: Task, stopped: StoppedRun[] | undefined): StoppedRun[] {
+  const owed = new Set(task.stops.map((stop) => stop.runId));
+  return (stopped ?? []).filter((run) => run.hasEnded && owed.has(run.runId));
+}
+
+interface Granted {
+  limits: Limits;
+  cyclesLeft: number;
+  needsHop: number;
+  leftMs: number;
+}
+
+/** What is still lacking; a resume that brings too little starts nothing. */
+function lacksOf(task: Task, granted: Granted): { reason: string; lack: Lack }[] {
+  const { limits } = granted;
+  const lacks: { reason: string; lack: Lack }[] = [];
+  const cycles = -granted.cyclesLeft;
+  if (cycles > 0) lacks.push({ reason: 'no review cycle is left', lack: { cycles } });
+  const hops = granted.needsHop - limits.hops;
+  if (hops > 0) lacks.push({ reason: `${hops} more hop(s) are needed`, lack: { hops } });
+  const spent = task.spent.costMicroDollars;
+  if (isBudgetUsedUp(spent, limits.budgetMicroDollars)) {
+    const overBudget = spent - limits.budgetMicroDollars;
+    lacks.push({ reason: 'the budget is used up', lack: { overBudget } });
+  }
+  if (granted.leftMs <= 0) lacks.push({ reason: 'no time is left', lack: { deadline: '1h' } });
+  return lacks;
+}
+
+/** Only a person who resumes may loosen a bound, and only as far as the contract goes. */
+function extended(limits: Limits, added: Added, deadlineMs: number): Limits {
   return {
     ...limits,
-    cycles: limits.cycles + (more.cycles ?? 0),
-    steps: limits.steps + (more.steps ?? 0),
-    budgetMicroDollars: limits.budgetMicroDollars + (more.budgetMicroDollars ?? 0),
-    deadlineMs: more.deadlineMs ?? limits.deadlineMs,
+    hops: Math.max(limits.hops, Math.min(most.hops, limits.hops + (added.hops ?? 0))),
+    cycles: Math.max(limits.cycles, Math.min(most.cycles, limits.cycles + (added.cycles ?? 0))),
+    steps: Math.max(limits.steps, Math.min(most.steps, limits.steps + (added.steps ?? 0))),
+    budgetMicroDollars: limits.budgetMicroDollars + (added.budgetMicroDollars ?? 0),
+    // Counted from acceptance as ever: the time that the task was paused is added.
+    deadlineMs: Math.max(1000, deadlineMs),
   };
 }

@@ -1,13 +1,50 @@
-import type { DataOf } from '../../schemas/catalogue.ts';
-import { noSpend, type Finding, type Item, type Repository, type Spend, type TestReport, type Work } from '../../schemas/work.ts';
 import type { Limits } from '../../schemas/bounds.ts';
-import type { Stored } from '../../schemas/service.ts';
-import { addSpend } from '../../schemas/work.ts';
+import type { DataOf, EventOf } from '../../schemas/catalogue.ts';
 import { shortType } from '../../schemas/envelope.ts';
-import type { EventOf } from '../../schemas/catalogue.ts';
+import type { Stored } from '../../schemas/service.ts';
+import { addSpend, noSpend } from '../../schemas/work.ts';
+import type { Finding, Item, Repository, Spend, TestReport, Work } from '../../schemas/work.ts';
+import { mendOf } from './pause.ts';
 
 export type TaskEventType = EventOf<'task'>;
 export type PauseKind = DataOf<'task.paused'>['kind'];
+
+/** What a pause records beyond its reason, so that resuming goes on where the work stands. */
+export type Paused = Omit<DataOf<'task.paused'>, 'given'> & {
+  /** The last commit of the run that ended. */
+  commit?: string;
+  /** The run that would have started, when the pause fell between two runs. */
+  next?: Work;
+};
+
+/** Why a task waits for a person, and what it left behind. */
+export interface Pause {
+  kind: PauseKind;
+  reason: string;
+  /** The command that lets it go on. */
+  mend: string;
+  /** Time that passes from here on is not the task's. */
+  sinceMs: number;
+  findings: Finding[];
+  commit?: string;
+  next?: Work;
+}
+
+/** A run that was abandoned before it concluded. */
+export interface Stop {
+  runId: string;
+  role: Work['role'];
+  reason: string;
+}
+
+/** What the journal of an abandoned run says, looked up when its task is resumed. */
+export interface StoppedRun {
+  runId: string;
+  hasEnded: boolean;
+  /** Its last journaled commit; empty when it never began. */
+  commit: string;
+  spend: Spend;
+}
 
 /** A task as its journal says it is. */
 export interface Task {
@@ -20,13 +57,18 @@ export interface Task {
   setup?: string;
   approvePlan: boolean;
   model?: string;
+  /** The bounds in force; those of hops and cycles are of the item at hand. */
   limits?: Limits;
-  deadlineAtMs: number;
+  /** What each work item begins with: what a person adds is for the item that ran out. */
+  itemBounds: Pick<Limits, 'hops' | 'cycles'>;
   acceptedAtMs: number;
+  deadlineAtMs: number;
   items: Item[];
   itemIndex: number;
   /** The run that may move the task; no other may. */
   work?: Work;
+  /** When that run was named. */
+  startedAtMs: number;
   /** Runs named so far; the next one's id follows from it. */
   runs: number;
   /** The last commit that a run handed over, or the base. */
@@ -35,15 +77,15 @@ export interface Task {
   reviewedCommit?: string;
   tests?: TestReport;
   baselineKnown: boolean;
-  /** Ids of the blocking findings of the last review. */
-  openFindings: string[];
-  advice: Finding[];
+  /** Ids of all blocking findings that the item's worker was told; one that comes back is stagnation. */
+  toldFindings: string[];
   notes: string[];
   spent: Spend;
-  pause?: { kind: PauseKind; reason: string };
-  isWaiting: boolean;
-  /** A run that must not go on. */
-  stop?: { runId: string; role: Work['role']; reason: string };
+  pause?: Pause;
+  /** The role that the current run was last said to wait for. */
+  waiting?: { role: string; sinceMs: number; times: number };
+  /** Abandoned runs, each to be stopped until it is known to have ended. */
+  stops: Stop[];
   /** Inputs that were decided on: a late copy of a pause after a resume decides nothing. */
   handled: ReadonlySet<string>;
 }
@@ -54,33 +96,43 @@ export const noTask: Task = {
   goal: '',
   goalIsTests: false,
   approvePlan: false,
-  deadlineAtMs: 0,
+  itemBounds: { hops: 0, cycles: 0 },
   acceptedAtMs: 0,
+  deadlineAtMs: 0,
   items: [],
   itemIndex: 0,
+  startedAtMs: 0,
   runs: 0,
   commit: '',
   baselineKnown: false,
-  openFindings: [],
-  advice: [],
+  toldFindings: [],
   notes: [],
   spent: noSpend,
-  isWaiting: false,
+  stops: [],
   handled: new Set(),
 };
+
+interface Given {
+  inputId: string;
+  atMs: number;
+  facts?: { stopped?: StoppedRun[] };
+}
 
 /** Folds one event of the task's journal. */
 export function evolve(task: Task, stored: Stored): Task {
   const { event } = stored;
-  const given = (event.data as { given: { inputId: string; atMs: number } }).given;
-  const folded = evolveByType({ ...task, taskId: event.subject ?? task.taskId }, shortType(event.type) as TaskEventType, event.data, given.atMs);
+  const { given } = event.data as { given: Given };
+  const named = { ...task, taskId: event.subject ?? task.taskId };
+  const folded = evolveByType(named, shortType(event.type) as TaskEventType, event.data, given);
   return { ...folded, handled: new Set([...task.handled, given.inputId]) };
 }
 
-function evolveByType(task: Task, type: TaskEventType, data: unknown, atMs: number): Task {
+function evolveByType(task: Task, type: TaskEventType, data: unknown, given: Given): Task {
+  const { atMs } = given;
   switch (type) {
     case 'task.accepted': {
       const accepted = data as DataOf<'task.accepted'>;
+      const { hops, cycles } = accepted.limits;
       const begun: Task = {
         ...task,
         goal: accepted.goal,
@@ -90,92 +142,122 @@ function evolveByType(task: Task, type: TaskEventType, data: unknown, atMs: numb
         ...(accepted.setup ? { setup: accepted.setup } : {}),
         ...(accepted.model ? { model: accepted.model } : {}),
         approvePlan: accepted.approvePlan,
-        limits: accepted.limits,
+        itemBounds: { hops, cycles },
         acceptedAtMs: atMs,
-        deadlineAtMs: atMs + accepted.limits.deadlineMs,
         items: accepted.items,
-        itemIndex: accepted.next.itemIndex,
-        commit: accepted.repository.baseCommit,
       };
-      return start(begun, accepted.next);
+      return start(begun, accepted.next, atMs);
     }
     case 'task.rejected':
       return { ...task, phase: 'rejected' };
     case 'task.planned': {
       const planned = data as DataOf<'task.planned'>;
-      const known = { ...task, items: planned.items, itemIndex: 0, spent: addSpend(task.spent, planned.spend) };
-      if (planned.next) return start(known, planned.next);
-      return { ...known, phase: 'paused', pause: { kind: 'approval', reason: 'the plan waits for approval' } };
+      const known = { ...task, items: planned.items, spent: addSpend(task.spent, planned.spend) };
+      if (planned.next) return start(known, planned.next, atMs);
+      const mend = mendOf(task.taskId, 'approval', {});
+      const reason = 'the plan waits for approval';
+      return {
+        ...known,
+        phase: 'paused',
+        pause: { kind: 'approval', reason, mend, sinceMs: atMs, findings: [] },
+      };
     }
     case 'task.handed_over': {
       const handed = data as DataOf<'task.handed_over'>;
-      const moved: Task = {
-        ...task,
-        commit: handed.commit,
-        spent: addSpend(task.spent, handed.spend),
-        baselineKnown: true,
-        ...(handed.tests ? { tests: handed.tests } : {}),
-      };
-      const isNextItem = handed.next.itemIndex !== task.itemIndex;
-      const cleared = isNextItem ? { ...moved, openFindings: [], reviewedCommit: undefined } : moved;
-      return start({ ...cleared, itemIndex: handed.next.itemIndex }, handed.next);
+      const tests = handed.tests ? { tests: handed.tests } : {};
+      return start({ ...task, ...tests, baselineKnown: true }, handed.next, atMs);
     }
     case 'task.revision_requested': {
       const revision = data as DataOf<'task.revision_requested'>;
       const isReview = revision.why === 'review';
-      return start(
-        {
-          ...task,
-          commit: revision.commit,
-          baselineKnown: true,
-          spent: addSpend(task.spent, revision.spend),
-          ...(isReview ? { openFindings: revision.findings.map((finding) => finding.id), reviewedCommit: revision.commit } : {}),
-        },
-        revision.next,
-      );
+      const known = { ...task, baselineKnown: true };
+      if (!isReview) return start(known, revision.next, atMs);
+      const told = { toldFindings: withIdsOf(task, revision.findings), reviewedCommit: revision.commit };
+      return start({ ...known, ...told }, revision.next, atMs);
     }
-    case 'task.waiting':
-      return { ...task, isWaiting: true };
+    case 'task.waiting': {
+      const { role } = data as DataOf<'task.waiting'>;
+      return { ...task, waiting: { role, sinceMs: atMs, times: (task.waiting?.times ?? 0) + 1 } };
+    }
     case 'task.paused': {
-      const paused = data as DataOf<'task.paused'>;
-      return halted({ ...task, spent: addSpend(task.spent, paused.spend), pause: { kind: paused.kind, reason: paused.reason } }, 'paused', paused.reason);
+      const paused = data as Paused;
+      const pause: Pause = {
+        kind: paused.kind,
+        reason: paused.reason,
+        mend: paused.mend,
+        // A resume that was refused does not make the pause begin anew.
+        sinceMs: task.pause?.sinceMs ?? atMs,
+        findings: paused.findings,
+        ...(paused.commit ? { commit: paused.commit } : {}),
+        ...(paused.next ? { next: paused.next } : {}),
+      };
+      const halted: Task = { ...task, phase: 'paused', pause, spent: addSpend(task.spent, paused.spend) };
+      return paused.runId ? stopped(halted, paused.reason) : halted;
     }
     case 'task.resumed': {
       const resumed = data as DataOf<'task.resumed'>;
-      return start(
-        {
-          ...task,
-          limits: resumed.limits,
-          deadlineAtMs: atMs + resumed.limits.deadlineMs,
-          openFindings: [],
-          reviewedCommit: undefined,
-          ...(resumed.next.model ? { model: resumed.next.model } : {}),
-          notes: resumed.next.notes,
-          goalIsTests: resumed.next.goalIsTests,
-        },
-        resumed.next,
-      );
+      const { next } = resumed;
+      const ended = (given.facts?.stopped ?? []).filter((run) => run.hasEnded).map((run) => run.runId);
+      const known: Task = {
+        ...task,
+        // A person has looked at what stood still: the next review sees it with their word.
+        ...(task.pause?.kind === 'review' ? { reviewedCommit: undefined } : {}),
+        ...(next.role === 'reviewer' ? {} : { toldFindings: withIdsOf(task, task.pause?.findings ?? []) }),
+        ...(next.model ? { model: next.model } : {}),
+        ...(next.lastTests ? { tests: next.lastTests } : {}),
+        notes: next.notes,
+        goalIsTests: next.goalIsTests,
+        baselineKnown: next.baselineKnown,
+        stops: task.stops.filter((stop) => !ended.includes(stop.runId)),
+      };
+      return start(known, next, atMs);
     }
     case 'task.completed': {
       const completed = data as DataOf<'task.completed'>;
-      return { ...task, phase: 'completed', commit: completed.commit, spent: addSpend(task.spent, completed.spend) };
+      const spent = addSpend(task.spent, completed.spend);
+      return { ...task, phase: 'completed', commit: completed.commit, spent };
     }
     case 'task.failed': {
       const failed = data as DataOf<'task.failed'>;
-      return halted({ ...task, spent: addSpend(task.spent, failed.spend) }, 'failed', failed.reason);
+      const spent = addSpend(task.spent, failed.spend);
+      return { ...(task.phase === 'running' ? stopped(task, failed.reason) : task), phase: 'failed', spent };
     }
     case 'task.cancelled': {
-      const cancelled = data as DataOf<'task.cancelled'>;
-      return halted(task, 'cancelled', cancelled.reason);
+      const { reason, runId } = data as DataOf<'task.cancelled'>;
+      return { ...(runId ? stopped(task, reason) : task), phase: 'cancelled' };
     }
   }
 }
 
-function start(task: Task, next: Work): Task {
-  return { ...task, phase: 'running', work: next, runs: task.runs + 1, isWaiting: false, pause: undefined, stop: undefined };
+/** The next run is named, and with it all that it starts from: its item, commit, bounds and what was spent. */
+function start(task: Task, next: Work, atMs: number): Task {
+  const isNextItem = next.itemIndex !== task.itemIndex;
+  return {
+    ...task,
+    ...(isNextItem ? { toldFindings: [], reviewedCommit: undefined } : {}),
+    phase: 'running',
+    work: next,
+    startedAtMs: atMs,
+    runs: task.runs + 1,
+    itemIndex: next.itemIndex,
+    commit: next.fromCommit,
+    limits: next.limits,
+    deadlineAtMs: task.acceptedAtMs + next.limits.deadlineMs,
+    spent: next.spent,
+    waiting: undefined,
+    pause: undefined,
+  };
 }
 
-function halted(task: Task, phase: 'paused' | 'failed' | 'cancelled', reason: string): Task {
-  const stop = task.phase === 'running' && task.work ? { runId: task.work.runId, role: task.work.role, reason } : task.stop;
-  return { ...task, phase, ...(stop ? { stop } : {}) };
+/** Adds the current run to those that must not go on; one stays there until its journal is seen to have ended. */
+function stopped(task: Task, reason: string): Task {
+  const { work } = task;
+  if (!work || task.stops.some((stop) => stop.runId === work.runId)) return task;
+  return { ...task, stops: [...task.stops, { runId: work.runId, role: work.role, reason }] };
+}
+
+/** Only blocking findings are asked to be changed. */
+function withIdsOf(task: Task, findings: Finding[]): string[] {
+  const blocking = findings.filter((finding) => finding.severity === 'blocking');
+  return [...new Set([...task.toldFindings, ...blocking.map((finding) => finding.id)])];
 }

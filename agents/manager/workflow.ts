@@ -3,23 +3,20 @@ import type { Envelope } from '../../schemas/envelope.ts';
 import type { Decision, Input, Owed } from '../../schemas/service.ts';
 import { accept, type AcceptanceFacts } from './accept.ts';
 import { concluded } from './conclusion.ts';
-import { pause } from './pause.ts';
+import { boundsOf, interrupt } from './pause.ts';
 import { resume } from './resume.ts';
-import type { Task } from './task.ts';
+import type { Stop, StoppedRun, Task } from './task.ts';
+import { watch, watchOf, type WatchFacts } from './watch.ts';
 
 /** What the manager looks up before it decides. */
-export interface ManagerFacts {
+export interface ManagerFacts extends WatchFacts {
   acceptance?: AcceptanceFacts;
-  /** How many live processes each role has. */
-  living?: Record<string, number>;
+  /** What the journals of the runs in `stops` say, when a task is resumed. */
+  stopped?: StoppedRun[];
 }
 
 const nothing: Decision = { do: 'nothing' };
 const terminal = new Set<Task['phase']>(['completed', 'failed', 'cancelled', 'rejected']);
-
-/** How long a role may have no live process before the task is said to wait. */
-export const watchMs = 10_000;
-const watchAgainMs = 5_000;
 
 /** The life of a task: one input, at most one event. */
 export function decide(task: Task, input: Input): Decision {
@@ -29,99 +26,89 @@ export function decide(task: Task, input: Input): Decision {
   switch (input.type) {
     case 'task.submit':
       return task.phase === 'none' ? accept(event, facts.acceptance) : nothing;
-    case 'task.cancel': {
-      if (terminal.has(task.phase)) return nothing;
-      // A cancel that overtakes its submit is written all the same, so that the task never starts.
-      const reason = (event.data as DataOf<'task.cancel'>).reason ?? 'asked for';
-      return append('task.cancelled', { reason, ...(task.work ? { runId: task.work.runId } : {}) });
-    }
+    case 'task.cancel':
+      return terminal.has(task.phase) ? nothing : cancelled(task, event.data as DataOf<'task.cancel'>);
     case 'task.pause': {
       if (task.phase !== 'running') return nothing;
-      return pause(task, 'asked', (event.data as DataOf<'task.pause'>).reason ?? 'asked for');
+      return interrupt(task, 'asked', (event.data as DataOf<'task.pause'>).reason ?? 'asked for');
     }
     case 'task.resume':
     case 'task.answer':
     case 'task.approve':
-      return resume(task, input);
-    case 'run.concluded': {
-      const run = event.data as DataOf<'run.concluded'>;
-      // Only the current run's conclusion moves the task.
-      if (task.phase !== 'running' || run.runId !== task.work?.runId) return nothing;
-      return concluded(task, run);
-    }
+      return resume(task, input, facts.stopped);
+    case 'run.concluded':
+      if (!isOfCurrentRun(task, input)) return nothing;
+      return concluded(task, event.data as DataOf<'run.concluded'>, input.atMs);
     case 'mesh.dead_lettered': {
-      if (task.phase !== 'running') return nothing;
+      if (task.phase !== 'running' || event.subject !== task.taskId) return nothing;
       const dead = event.data as DataOf<'mesh.dead_lettered'>;
-      return pause(task, 'dead_letter', `a message could not be handled: ${dead.reasons.join('; ')} (${dead.retry})`);
+      const reason = `a message could not be handled: ${dead.reasons.join('; ')} (${dead.retry})`;
+      return interrupt(task, 'dead_letter', reason);
     }
     case 'task.watch':
-      return watch(task, event.data as DataOf<'task.watch'>, input.atMs, facts.living ?? {});
+      return watch(task, event.data as DataOf<'task.watch'>, input.atMs, facts);
     case 'task.deadline': {
+      // A timer of a deadline that was moved is of no account.
       const { dueAtMs } = event.data as DataOf<'task.deadline'>;
       if (task.phase !== 'running' || task.deadlineAtMs !== dueAtMs) return nothing;
       if (input.atMs < dueAtMs) return { do: 'later', delayMs: Math.min(dueAtMs - input.atMs, 60_000) };
-      return pause(task, 'deadline', 'the task has had its time');
+      return interrupt(task, 'deadline', 'the task has had its time', { deadline: '1h' });
     }
     default:
       return nothing;
   }
 }
 
-function watch(task: Task, timer: DataOf<'task.watch'>, atMs: number, living: Record<string, number>): Decision {
-  if (task.phase !== 'running' || task.work?.runId !== timer.runId) return nothing;
-  if (atMs < timer.dueAtMs) return { do: 'later', delayMs: timer.dueAtMs - atMs };
-  const missing = [timer.role, 'router', 'inference'].find((role) => (living[role] ?? 0) === 0);
-  if (!missing || task.isWaiting) return { do: 'later', delayMs: watchAgainMs };
-  return append('task.waiting', { runId: timer.runId, role: missing, mend: `./switchyard start ${missing}` });
-}
-
-/** What the task owes others in this state. */
-export function outbox(task: Task): Owed[] {
+/** Only the current run's conclusion moves the task, read from that run's own journal: others might name its id. */
+function isOfCurrentRun(task: Task, input: Input): boolean {
   const { work } = task;
-  if (task.stop) {
-    const { runId, role, reason } = task.stop;
-    return [
-      {
-        key: `stop|${runId}`,
-        to: { inbox: 'role', role },
-        type: 'run.stop',
-        data: { runId, reason },
-        answer: { journal: { entity: 'run', role, id: runId }, isAnsweredBy: ['run.concluded'] },
-      },
-    ];
-  }
-  if (task.phase !== 'running' || !work) return [];
-  return [
-    {
-      key: `route|${work.runId}`,
-      to: { inbox: 'role', role: 'router' },
-      type: 'work.route',
-      data: { work },
-      answer: {
-        journal: { entity: 'run', role: work.role, id: work.runId },
-        isAnsweredBy: ['run.concluded'],
-        home: { type: 'work.concluded', role: 'manager' },
-      },
-    },
-    {
-      key: `watch|${work.runId}`,
-      to: { inbox: 'timer', purpose: 'watch' },
-      type: 'task.watch',
-      data: { runId: work.runId, role: work.role, dueAtMs: task.acceptedAtMs + watchMs },
-    },
-    {
-      key: `deadline|${task.deadlineAtMs}`,
-      to: { inbox: 'timer', purpose: 'deadline' },
-      type: 'task.deadline',
-      data: { acceptedAtMs: task.acceptedAtMs, dueAtMs: task.deadlineAtMs },
-    },
-  ];
+  if (task.phase !== 'running' || !work) return false;
+  const run = input.event!.data as DataOf<'run.concluded'>;
+  const journal = `.event.${task.taskId}.run.${work.role}.${work.runId}`;
+  return run.runId === work.runId && (input.reference?.journal.endsWith(journal) ?? false);
 }
 
-/** True when nothing more is decided, unless a person asks. */
-export const isOver = (task: Task) => task.phase !== 'running';
-
-function append(type: DecisionType, data: Record<string, unknown>): Decision {
-  return { do: 'append', type, data };
+/** A cancel that overtakes its submit is written all the same, so that the task never starts. */
+function cancelled(task: Task, asked: DataOf<'task.cancel'>): Decision {
+  const runId = task.phase === 'running' ? { runId: task.work!.runId } : {};
+  const data = { reason: asked.reason ?? 'asked for', ...runId };
+  return { do: 'append', type: 'task.cancelled', data, ...boundsOf(task) };
 }
-type DecisionType = Extract<Decision, { do: 'append' }>['type'];
+
+/** What the task owes others in this state: every abandoned run its stop, and the current one its route and timers. */
+export function outbox(task: Task): Owed[] {
+  const stops = task.stops.map(stopOf);
+  const { work } = task;
+  if (task.phase !== 'running' || !work) return stops;
+  const route: Owed = {
+    key: `route|${work.runId}`,
+    to: { inbox: 'role', role: 'router' },
+    type: 'work.route',
+    data: { work },
+    answer: {
+      journal: { entity: 'run', role: work.role, id: work.runId },
+      isAnsweredBy: ['run.concluded'],
+      home: { type: 'work.concluded', role: 'manager' },
+    },
+  };
+  const deadline: Owed = {
+    key: `deadline|${task.deadlineAtMs}`,
+    to: { inbox: 'timer', purpose: 'deadline' },
+    type: 'task.deadline',
+    data: { acceptedAtMs: task.acceptedAtMs, dueAtMs: task.deadlineAtMs },
+  };
+  return [...stops, route, watchOf(task), deadline];
+}
+
+function stopOf({ runId, role, reason }: Stop): Owed {
+  return {
+    key: `stop|${runId}`,
+    to: { inbox: 'role', role },
+    type: 'run.stop',
+    data: { runId, reason },
+    answer: { journal: { entity: 'run', role, id: runId }, isAnsweredBy: ['run.concluded'] },
+  };
+}
+
+/** True when nothing more can be decided, not even if a person asks: a paused task may be resumed. */
+export const isOver = (task: Task) => terminal.has(task.phase);

@@ -1,0 +1,60 @@
+import type { Decision } from '../../schemas/service.ts';
+import type { Finding } from '../../schemas/work.ts';
+import type { Conclusion } from './conclusion.ts';
+import { nextWork } from './next.ts';
+import { pause } from './pause.ts';
+import type { Task } from './task.ts';
+
+/** The finding that red tests are; only the harness reports it. */
+export const testsFail = 'tests-fail';
+
+/** A run that ends red costs a review cycle, with the output as its finding, and stops when nothing was changed. */
+export function redTests(task: Task, run: Conclusion): Decision {
+  const work = task.work!;
+  const finding: Finding = {
+    id: testsFail,
+    severity: 'blocking',
+    evidence: run.tests?.output.slice(-4000) || run.reason || 'the tests fail',
+  };
+  const reason = run.reason || 'red';
+  // What the last review asked for is still to be done, once the tests pass again.
+  const findings = [finding, ...work.findings.filter((one) => one.id !== testsFail)];
+  const more = { spend: run.spend, findings, ...(run.commit ? { commit: run.commit } : {}) };
+  const wasTold = work.findings.some((one) => one.id === testsFail) && run.commit === work.fromCommit;
+  if (wasTold || run.commit === task.reviewedCommit) {
+    return pause(task, 'review', `the tests still fail and nothing was changed: ${reason}`, more);
+  }
+  if (work.cyclesLeft === 0) {
+    const why = `the tests still fail and no review cycle is left: ${reason}`;
+    return pause(task, 'bound', why, { ...more, lack: { cycles: 1 } });
+  }
+  const next = nextWork(
+    { ...task, baselineKnown: true },
+    {
+      role: work.role,
+      itemIndex: task.itemIndex,
+      goal: work.goal,
+      acceptance: work.acceptance,
+      hop: work.hop,
+      cyclesLeft: work.cyclesLeft - 1,
+      findings,
+      fromCommit: run.commit,
+      spend: run.spend,
+    },
+  );
+  return {
+    do: 'append',
+    type: 'task.revision_requested',
+    hop: next.hop,
+    cyclesLeft: next.cyclesLeft,
+    data: {
+      from: run.runId,
+      why: 'red tests',
+      findings,
+      cyclesLeft: next.cyclesLeft,
+      commit: run.commit,
+      spend: run.spend,
+      next,
+    },
+  };
+}

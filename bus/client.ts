@@ -9,10 +9,30 @@ import { connect, type Bus, type Credentials } from './connect.ts';
 import { deadHeaders } from './dead-letter.ts';
 import { BrokerError } from './errors.ts';
 import { openRegistry, type Heartbeat } from './registry.ts';
+import { signatureHeader } from './signature.ts';
 
 /** An event with the time at which the stream stored it. */
 export interface Recorded extends Stored {
   atMs: number;
+}
+
+/** An event as its bytes stand in the record, with the signature that its author put to it. */
+export interface RawEntry {
+  journal: string;
+  sequence: number;
+  atMs: number;
+  body: Uint8Array;
+  signature: string;
+}
+
+/** What waits at one of the durable consumers of the inbox. */
+export interface Backlog {
+  /** `role-coder`, `pool-local`, `timer-manager` or `submit`. */
+  consumer: string;
+  /** Not handed out yet. */
+  waiting: number;
+  /** Handed out and not finished. */
+  inHand: number;
 }
 
 export interface DeadLetter {
@@ -28,20 +48,36 @@ export interface DeadLetter {
 export interface Client {
   bus: Bus;
   /** Asks for something from outside; durable once this resolves. The same source and id is the same task. */
-  request<Name extends TypeName>(type: Name, data: DataOf<Name>, identity?: { source: string; id: string }): Promise<{ taskId: string; eventId: string }>;
-  /** A task's events from the first on, then live, until the caller stops or the signal aborts. */
-  follow(taskId: string, signal: AbortSignal): AsyncGenerator<Recorded>;
+  request<Name extends TypeName>(type: Name, data: DataOf<Name>, identity?: { source: string; id: string }): Promise<Receipt>;
+  /** True while nobody has finished with the request that was stored at this place of the inbox. */
+  isWaiting(sequence: number): Promise<boolean>;
+  /** A task's events from the first on, or from a place in the record, then live, until the caller stops or the signal aborts. */
+  follow(taskId: string, signal: AbortSignal, fromSequence?: number): AsyncGenerator<Recorded>;
   /** A task's events so far, in the order of the record. */
   read(taskId: string): Promise<Recorded[]>;
+  /** The same with the bytes as they are stored, for who checks signatures. */
+  readRaw(taskId: string): Promise<RawEntry[]>;
+  /** One stored event by its place, whatever task it belongs to; undefined where the record has none. */
+  readAt(sequence: number): Promise<RawEntry | undefined>;
   /** The journals of all tasks, newest first, each with its events. */
   taskJournals(): Promise<{ taskId: string; events: Recorded[] }[]>;
   /** Everything of every task from now on. */
   live(taskId: string, onLive: (kind: string, data: Record<string, unknown>) => void): () => void;
   living(): Promise<Heartbeat[]>;
+  backlogs(): Promise<Backlog[]>;
   deadLetters(): Promise<DeadLetter[]>;
   /** Puts a dead letter back where it waited, under a new message id and its old event id. */
   retry(id: string): Promise<DeadLetter>;
   close(): Promise<void>;
+}
+
+/** What the stream said when it took a request. */
+export interface Receipt {
+  taskId: string;
+  eventId: string;
+  /** Its place in the inbox; that of the first copy where it is a duplicate. */
+  sequence: number;
+  isDuplicate: boolean;
 }
 
 export async function openClient(url: string, namespace: string, credentials?: Credentials): Promise<Client> {
@@ -49,8 +85,13 @@ export async function openClient(url: string, namespace: string, credentials?: C
   const streams = streamNames(namespace);
   const taskPattern = (taskId: string) => `${namespace}.event.${taskId}.>`;
 
-  async function* events(pattern: string, signal?: AbortSignal): AsyncGenerator<Recorded> {
-    const consumer = await bus.jetstream.consumers.get(streams.events, { filter_subjects: [pattern], deliver_policy: DeliverPolicy.All });
+  async function* entries(pattern: string, signal?: AbortSignal, fromSequence = 1): AsyncGenerator<RawEntry> {
+    const start =
+      fromSequence > 1
+        ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: fromSequence }
+        : { deliver_policy: DeliverPolicy.All };
+    const consumer = await bus.jetstream.consumers.get(streams.events, { filter_subjects: [pattern], ...start });
+    if (signal?.aborted) return;
     const messages = await consumer.consume();
     const stop = () => messages.stop();
     signal?.addEventListener('abort', stop, { once: true });
@@ -59,8 +100,9 @@ export async function openClient(url: string, namespace: string, credentials?: C
         yield {
           journal: message.subject,
           sequence: message.seq,
-          event: JSON.parse(message.string()) as Envelope,
           atMs: message.time.getTime(),
+          body: message.data,
+          signature: message.headers?.get(signatureHeader) ?? '',
         };
       }
     } finally {
@@ -69,14 +111,20 @@ export async function openClient(url: string, namespace: string, credentials?: C
     }
   }
 
+  async function* events(pattern: string, signal?: AbortSignal, fromSequence?: number): AsyncGenerator<Recorded> {
+    for await (const entry of entries(pattern, signal, fromSequence)) yield recordedOf(entry);
+  }
+
+  const readAll = async (pattern: string): Promise<Recorded[]> => (await readEntries(pattern)).map(recordedOf);
+
   /** Reads up to the end as it is now. */
-  async function readAll(pattern: string): Promise<Recorded[]> {
+  async function readEntries(pattern: string): Promise<RawEntry[]> {
     const info = await bus.manager.streams.info(streams.events, { subjects_filter: pattern });
     const counts = Object.values(info.state.subjects ?? {});
     let left = counts.reduce((sum, count) => sum + count, 0);
-    const found: Recorded[] = [];
+    const found: RawEntry[] = [];
     if (left === 0) return found;
-    for await (const one of events(pattern)) {
+    for await (const one of entries(pattern)) {
       found.push(one);
       left -= 1;
       if (left <= 0) break;
@@ -128,12 +176,24 @@ export async function openClient(url: string, namespace: string, credentials?: C
       };
       const header = headers();
       header.set('Content-Type', 'application/cloudevents+json');
-      await bus.jetstream.publish(submitSubject(namespace), JSON.stringify(event), { msgID: `${source}|${id}`, headers: header, timeout: 5000 });
+      const receipt = await bus.jetstream.publish(submitSubject(namespace), JSON.stringify(event), { msgID: `${source}|${id}`, headers: header, timeout: 5000 });
       const taskId = type === 'task.submit' ? taskIdOf(event) : (data as { taskId: string }).taskId;
-      return { taskId, eventId: id };
+      return { taskId, eventId: id, sequence: receipt.seq, isDuplicate: receipt.duplicate };
     },
-    follow: (taskId, signal) => events(taskPattern(taskId), signal),
+    async isWaiting(sequence) {
+      // The inbox is a work queue: what is finished is gone.
+      const stored = await bus.manager.direct.getMessage(streams.inbox, { seq: sequence }).catch(notFoundIsNull);
+      return stored !== null;
+    },
+    follow: (taskId, signal, fromSequence) => events(taskPattern(taskId), signal, fromSequence),
     read: (taskId) => readAll(taskPattern(taskId)),
+    readRaw: (taskId) => readEntries(taskPattern(taskId)),
+    async readAt(sequence) {
+      const stored = await bus.manager.direct.getMessage(streams.events, { seq: sequence }).catch(notFoundIsNull);
+      if (!stored) return undefined;
+      const signature = stored.header?.get(signatureHeader) ?? '';
+      return { journal: stored.subject, sequence, atMs: stored.time.getTime(), body: stored.data, signature };
+    },
     async taskJournals() {
       const byTask = new Map<string, Recorded[]>();
       for (const one of await readAll(journalSubject(namespace, { entity: 'task', taskId: '*' }))) {
@@ -158,6 +218,13 @@ export async function openClient(url: string, namespace: string, credentials?: C
       registry.stop();
       return registry.living();
     },
+    async backlogs() {
+      const found: Backlog[] = [];
+      for await (const info of bus.manager.consumers.list(streams.inbox)) {
+        found.push({ consumer: info.name, waiting: info.num_pending, inHand: info.num_ack_pending });
+      }
+      return found.toSorted((one, other) => one.consumer.localeCompare(other.consumer));
+    },
     async deadLetters() {
       return (await deadLetterMessages()).map(deadOf);
     },
@@ -177,4 +244,15 @@ export async function openClient(url: string, namespace: string, credentials?: C
       await bus.connection.close();
     },
   };
+}
+
+/** An entry of the record with its event read. */
+export function recordedOf(entry: RawEntry): Recorded {
+  const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
+  return { journal: entry.journal, sequence: entry.sequence, event, atMs: entry.atMs };
+}
+
+function notFoundIsNull(error: unknown): null {
+  if (error instanceof Error && /not found|no messages/i.test(error.message)) return null;
+  throw error;
 }

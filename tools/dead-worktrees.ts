@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { git } from './git.ts';
 import { withLock } from './lock.ts';
 import { listMirrors, mirrorLock } from './mirror.ts';
+import { removeTree } from './remove-tree.ts';
 import { isDead } from './process-identity.ts';
 
 /** Where the worktrees of all processes are, a directory for each. */
@@ -15,7 +16,7 @@ export async function removeDeadWorktrees(stateDirectory: string): Promise<strin
   if (!existsSync(directory)) return [];
   const dead = (await readdir(directory)).filter((name) => isDead(name.split('~').slice(1).join('~')));
   if (dead.length === 0) return [];
-  for (const name of dead) await rm(join(directory, name), { recursive: true, force: true });
+  for (const name of dead) await removeTree(join(directory, name));
   for (const mirror of await listMirrors(stateDirectory)) {
     await withLock(mirrorLock(mirror), () =>
       git(['worktree', 'prune', '--expire=now'], { directory: mirror }),

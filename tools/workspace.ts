@@ -5,6 +5,7 @@ import { git, type GitRequest, requireObjectId } from './git.ts';
 import { withLock } from './lock.ts';
 import { mirrorLock } from './mirror.ts';
 import { processIdentity } from './process-identity.ts';
+import { removeTree } from './remove-tree.ts';
 import { prepareWorktree, type SetupRequest, type SetupResult } from './setup.ts';
 import {
   commitStep,
@@ -119,7 +120,7 @@ export async function openPool(options: {
     slots.splice(slots.indexOf(slot), 1);
     kept -= 1;
     await withLock(mirrorLock(slot.mirror), async () => {
-      await rm(slot.path, { recursive: true, force: true });
+      await removeTree(slot.path);
       await rm(slot.excludesFile, { force: true });
       await git(['worktree', 'prune', '--expire=now'], { directory: slot.mirror });
     });
@@ -159,7 +160,7 @@ export async function openPool(options: {
 
   const close = async (): Promise<void> => {
     while (slots.length > 0) await discard(slots[0]!);
-    await rm(directory, { recursive: true, force: true });
+    await removeTree(directory);
   };
 
   return { directory, claim, close };

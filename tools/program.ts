@@ -1,8 +1,9 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
 import { type ProgramEnd, startProgram } from './process.ts';
+import { removeTree } from './remove-tree.ts';
 import { programEnvironment, programPath, sandboxArguments } from './sandbox.ts';
 import type { Sandbox, SandboxLevel } from './tool.ts';
 
@@ -63,7 +64,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
     const end = await startProgram({ argv, directory: request.directory, environment, ...bounds });
     return { ran: true, sandbox: 'none', ...end };
   } finally {
-    await rm(home, { recursive: true, force: true });
+    await removeTree(home);
   }
 }
 

@@ -63,9 +63,12 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
       log.warn({ journal: entry.subject, sequence: entry.sequence, problem }, 'an entry of a journal is not believed');
       return { ...folded, sequence: entry.sequence };
     }
-    const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
-    const state = options.evolve(folded.state, { journal: entry.subject, sequence: entry.sequence, event });
-    return { state, sequence: entry.sequence, count: folded.count + 1, last: event, isFresh: folded.isFresh };
+    return foldEvent(folded, entry.subject, entry.sequence, JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope);
+  }
+
+  function foldEvent(folded: Folded<State>, journal: string, sequence: number, event: Envelope): Folded<State> {
+    const state = options.evolve(folded.state, { journal, sequence, event });
+    return { state, sequence, count: folded.count + 1, last: event, isFresh: folded.isFresh };
   }
 
   async function readOn(subject: string, from: Folded<State>): Promise<Folded<State>> {
@@ -106,7 +109,8 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
           cache.delete(subject);
           return undefined;
         }
-        const folded = foldOne({ ...after, isFresh: true }, { subject, sequence: receipt.seq, header, body });
+        // What was just signed here needs no check.
+        const folded = foldEvent({ ...after, isFresh: true }, subject, receipt.seq, event);
         keep(subject, folded);
         return folded;
       } catch (error) {

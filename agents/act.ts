@@ -8,7 +8,7 @@ import { ensureMirror } from '../tools/mirror.ts';
 import { performStep } from '../tools/perform.ts';
 import { findBubblewrap, probeSandbox } from '../tools/sandbox.ts';
 import type { Sandbox, ToolContext, ToolPolicy } from '../tools/tool.ts';
-import { toolDescriptions, tools } from '../tools/tools.ts';
+import { effectOf, toolDescriptions, tools } from '../tools/tools.ts';
 import { openPool, type Workspace } from '../tools/workspace.ts';
 import type { ToolText } from './owed.ts';
 import type { AgentDefinition } from './role.ts';
@@ -48,8 +48,9 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   const policy = policyOf(definition, options);
   const isSandboxed = sandbox.level === 'bubblewrap';
   const programEffect = isSandboxed ? 'idempotent' : 'opaque';
+  const runsPrograms = new Set(tools.filter((tool) => tool.runsPrograms).map((tool) => tool.name));
   const effects: RunFacts['effects'] = Object.fromEntries(
-    tools.map((tool) => [tool.name, tool.runsPrograms ? programEffect : tool.effect]),
+    tools.map((tool) => [tool.name, effectOf(tool.name, sandbox.level)]),
   );
   effects[openingTool] = definition.opening === 'baseline' ? programEffect : 'idempotent';
 
@@ -82,6 +83,18 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     };
   }
 
+  /** Runs the operator's setup command where this worktree has not seen it for this task; a process that took over may have a fresh one. */
+  async function makeReady(run: Run, workspace: Workspace, context: ActContext): Promise<Outcome | undefined> {
+    const { setup } = run.work!;
+    if (!setup) return undefined;
+    const { withoutSandbox, timeoutMs, outputBytes } = policy;
+    const argv = parseCommandLine(setup);
+    const prepared = await workspace.prepare({ argv, sandbox, withoutSandbox, timeoutMs: timeoutMs * 5, outputBytes, signal: context.signal });
+    if (!prepared.ok) return { status: 'failed', output: `${prepared.reason}\n${prepared.output}`.trim() };
+    if (prepared.ran) await workspace.reset(run.commit);
+    return undefined;
+  }
+
   async function open(run: Run, step: ToolStep, workspace: Workspace, context: ActContext): Promise<Outcome> {
     const work = run.work!;
     if (definition.opening === 'diff') {
@@ -92,13 +105,8 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       const list = await performStep({ name: 'list-dir', args: {}, context: contextOf(run, step, workspace, context), workspace });
       return { ...list, status: 'ok' };
     }
-    if (work.setup) {
-      const { withoutSandbox, timeoutMs, outputBytes } = policy;
-      const setup = { argv: parseCommandLine(work.setup), sandbox, withoutSandbox, timeoutMs: timeoutMs * 5, outputBytes, signal: context.signal };
-      const prepared = await workspace.prepare(setup);
-      if (!prepared.ok) return { status: 'failed', output: `${prepared.reason}\n${prepared.output}`.trim() };
-      await workspace.reset(run.commit);
-    }
+    const notReady = await makeReady(run, workspace, context);
+    if (notReady) return notReady;
     if (!work.test || work.baselineKnown) return { status: 'ok', output: '' };
     const tested = await performStep({ name: testsTool, args: {}, context: contextOf(run, step, workspace, context), workspace });
     // Red tests are where the work begins; only tests that could not be run are a failure.
@@ -115,6 +123,10 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       const step = run.opens as ToolStep;
       const outcome = await withWorkspace(run, async (workspace) => {
         if (step.tool === openingTool) return open(run, step, workspace, context);
+        if (runsPrograms.has(step.tool)) {
+          const notReady = await makeReady(run, workspace, context);
+          if (notReady) return notReady;
+        }
         const args = step.arguments as Record<string, unknown>;
         return performStep({ name: step.tool, args, context: contextOf(run, step, workspace, context), workspace });
       });

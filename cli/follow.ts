@@ -1,17 +1,85 @@
-import type { Client } from '../bus/client.ts';
-import { shortType } from '../schemas/envelope.ts';
+import type { Client, Recorded } from '../bus/client.ts';
+import { advanceView, emptyView, lineOf, type TaskView } from '../observability/timeline.ts';
+import { endingData, endingText, exitCodeOf } from './ending.ts';
+import { exitCodes } from './exit-codes.ts';
+import { linesText, openOutput, type Output } from './output.ts';
 
-/** PLACEHOLDER until the timeline is in: prints events as they come; resolves with the exit code. */
-export async function followTask(client: Client, taskId: string, _options: { isJson: boolean }): Promise<number> {
-  const abort = new AbortController();
-  for await (const { event, sequence } of client.follow(taskId, abort.signal)) {
-    const type = shortType(event.type);
-    const data = event.data as Record<string, unknown>;
-    const { given: _given, next: _next, work: _work, choices: _choices, ...rest } = data;
-    console.error(sequence, type, event.sender, JSON.stringify(rest).slice(0, 200));
-    if (type === 'task.completed') return 0;
-    if (type === 'task.paused') return 7;
-    if (['task.failed', 'task.rejected', 'task.cancelled'].includes(type)) return 5;
+export interface FollowOptions {
+  isJson: boolean;
+  output?: Output;
+  /** Also the inside of model calls. */
+  isVerbose?: boolean;
+  /** Ends the following, not the task. */
+  signal?: AbortSignal;
+}
+
+/** How long nothing may be known of a task before somebody is told why. */
+const silenceMs = 2000;
+
+/**
+ * Shows a task's events from the first on, then live, until it ends or a person is needed; resolves with the exit code
+ * that its end means. A task that was paused and resumed goes on here too: only its last state counts.
+ */
+export async function followTask(client: Client, taskId: string, options: FollowOptions): Promise<number> {
+  const output =
+    options.output ??
+    openOutput(options.isJson, { out: process.stdout, error: process.stderr, environment: process.env });
+  const signal = options.signal ?? new AbortController().signal;
+  let view: TaskView = { ...emptyView, taskId };
+  const show = (recorded: Recorded) => {
+    view = advanceView(view, recorded);
+    if (output.isJson) {
+      output.entry(recorded, []);
+      return;
+    }
+    const line = lineOf(recorded, view);
+    if (!line.isDetail || options.isVerbose) output.progress(linesText(line));
+  };
+  for (const recorded of await client.read(taskId)) show(recorded);
+  if (exitCodeOf(view) === undefined && !signal.aborted) {
+    const silence =
+      view.events === 0 ? setTimeout(() => void sayWhySilent(client, output), silenceMs) : undefined;
+    for await (const recorded of client.follow(taskId, signal, view.lastSequence + 1)) {
+      clearTimeout(silence);
+      show(recorded);
+      if (exitCodeOf(view) !== undefined) break;
+    }
+    clearTimeout(silence);
   }
-  return 1;
+  const code = exitCodeOf(view);
+  if (code === undefined) {
+    output.progress(`the task goes on; follow it again with: ./switchyard watch ${taskId}`);
+    output.lastResult(endingData(view, Date.now()), []);
+    return exitCodes.interrupted;
+  }
+  const nowMs = Date.now();
+  output.lastResult(endingData(view, nowMs), endingText(view, nowMs));
+  return code;
+}
+
+async function sayWhySilent(client: Client, output: Output): Promise<void> {
+  try {
+    const roles = new Set((await client.living()).map((one) => one.role));
+    if (!roles.has('manager'))
+      output.progress('queued: no manager is alive yet; start one with: ./switchyard start manager');
+  } catch {
+    // It was a hint only.
+  }
+}
+
+/** Runs with a signal that Ctrl-C aborts, once; a second Ctrl-C ends the process as usual. */
+export async function untilInterrupted<Result>(
+  work: (signal: AbortSignal) => Promise<Result>,
+  timeoutMs?: number,
+): Promise<Result> {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once('SIGINT', stop);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
+  try {
+    return await work(abort.signal);
+  } finally {
+    clearTimeout(timer);
+    process.removeListener('SIGINT', stop);
+  }
 }

@@ -85,6 +85,8 @@ export interface TaskView {
   isScripted: boolean;
   testsBefore?: TestReport;
   testsAfter?: TestReport;
+  /** The whole change as the last review saw it, a unified diff, cut openly. */
+  diff?: string;
   /** Of the last review, as long as they are not mended. */
   findings: Finding[];
   cyclesUsed: number;

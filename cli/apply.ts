@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import type { Command } from 'commander';
+import { countText, shortId, span, viewOf, type TaskView } from '../observability/timeline.ts';
+import { advanceBranch, applyBranch, publishBranch } from '../tools/branch.ts';
+import { ensureMirror } from '../tools/mirror.ts';
+import { withMesh } from './connection.ts';
+import { whatApplies } from './ending.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
+import { readTaskId } from './task-id.ts';
+import { verb } from './verb.ts';
+
+export function registerApply(program: Command): void {
+  const command = program
+    .command('apply')
+    .summary('merge what a completed task did')
+    .description(
+      'Merges the branch of a completed task into what is checked out in its repository: a fast-forward where that is possible, else a merge commit. Refuses, and changes nothing, where uncommitted changes are in the way or where both sides changed the same lines.',
+    )
+    .argument('<task>', 'its id, the start of it, or `latest`');
+  verb(
+    command,
+    [
+      ['apply latest', 'merge the newest task'],
+      ['apply 3f1c', 'merge the task whose id begins with 3f1c'],
+    ],
+    ({ options, environment, output }, given) =>
+      withMesh({ options, environment }, async ({ client, stateDirectory }) => {
+        const taskId = await readTaskId(given!, () => client.taskJournals());
+        const view = viewOf(await client.read(taskId));
+        const { repository, baseCommit, commit } = requireCompleted({ ...view, taskId });
+        // The branch follows the record, also where the process that should have moved it died.
+        const mirror = await ensureMirror({ stateDirectory, repository, commit: baseCommit });
+        await advanceBranch(mirror, taskId, commit);
+        const published = await publishBranch({ mirror, repository, taskId });
+        if (!published.published) throw new CommandError(published.reason);
+        const applied = await applyBranch({ repository, taskId });
+        if (!applied.applied) {
+          const files = applied.files.length > 0 ? ` (${applied.files.join(', ')})` : '';
+          throw new CommandError(`nothing was merged into ${repository}: ${applied.reason}${files}`);
+        }
+        const how = {
+          fast_forward: 'fast-forward',
+          merge: 'merge commit',
+          already_there: 'it was there already',
+        }[applied.how];
+        output.result({ taskId, repository, ...applied }, [
+          [
+            span('applied', 'good'),
+            span(
+              ` to ${repository}: ${how}, now at ${shortId(applied.commit)}, ${countText(applied.files.length, 'file')} changed`,
+            ),
+          ],
+          ...applied.files.map((file) => [span(`  ${file}`)]),
+        ]);
+        return exitCodes.done;
+      }),
+  );
+}
+
+function requireCompleted(view: TaskView): { repository: string; baseCommit: string; commit: string } {
+  if (view.events === 0) throw new CommandError(`there is no task ${view.taskId}`, './switchyard list');
+  if (view.state !== 'completed' || !view.repository || !view.commit) {
+    const byHand =
+      view.branch && view.commit ? `; what there is can be merged by hand: git merge ${view.branch}` : '';
+    throw new CommandError(
+      `the task is ${view.state}, and only a completed one is applied${byHand}`,
+      whatApplies(view).join('   or   '),
+    );
+  }
+  const { path, baseCommit } = view.repository;
+  if (!existsSync(path))
+    throw new CommandError(
+      `the repository ${path} is not there any more`,
+      'apply it on the machine that holds the repository',
+    );
+  return { repository: path, baseCommit, commit: view.commit };
+}

@@ -1,0 +1,77 @@
+import { openClient, type Client } from '../bus/client.ts';
+import { readCredential } from '../bus/credentials.ts';
+import { BrokerError } from '../bus/errors.ts';
+import { brokerCredentials } from '../config/broker-credentials.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
+import { resolveStateDirectory } from '../config/state.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
+import type { Call } from './verb.ts';
+
+/** A mesh as a verb reaches it. */
+export interface Connection {
+  client: Client;
+  config: Config;
+  stateDirectory: string;
+  url: string;
+  namespace: string;
+  /** What `up` says about it; absent for a broker of the operator's own. */
+  mesh: MeshFile | undefined;
+}
+
+/** The state folder and the configuration that a verb is called with. Throws ConfigurationError. */
+export function settingsOf({ options, environment }: Pick<Call<unknown>, 'options' | 'environment'>): {
+  stateDirectory: string;
+  config: Config;
+} {
+  const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
+  return { stateDirectory, config: loadConfig({ file: options.config, stateDirectory, environment }) };
+}
+
+/** Connects as the operator and closes again, however the work ends. Throws ConfigurationError, BrokerError, CommandError. */
+export async function withMesh<Result>(
+  call: Pick<Call<unknown>, 'options' | 'environment'>,
+  work: (mesh: Connection) => Promise<Result>,
+): Promise<Result> {
+  const connection = await openConnection(call);
+  try {
+    return await work(connection);
+  } finally {
+    await connection.client.close().catch(() => {});
+  }
+}
+
+async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment'>): Promise<Connection> {
+  const { stateDirectory, config } = settingsOf(call);
+  const mesh = config.mesh.url === undefined ? readMeshFile(stateDirectory) : undefined;
+  const url = config.mesh.url ?? mesh?.url;
+  if (url === undefined) {
+    throw new BrokerError(
+      `no mesh runs on ${stateDirectory}`,
+      'start one with `./switchyard up`, name its folder with --state DIR, or name a server in mesh.url',
+    );
+  }
+  const user = await operatorOf(config, stateDirectory);
+  const namespace = mesh?.namespace ?? config.mesh.namespace;
+  return { client: await openClient(url, namespace, user), config, stateDirectory, url, namespace, mesh };
+}
+
+async function operatorOf(
+  config: Config,
+  stateDirectory: string,
+): Promise<{ user: string; password: string } | undefined> {
+  if (config.mesh.url !== undefined) return brokerCredentials(config.mesh);
+  try {
+    const { password } = await readCredential(stateDirectory, 'operator');
+    return { user: 'operator', password };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError(
+      `the operator's credentials cannot be read: ${why}`,
+      'name the folder of the running mesh with --state DIR',
+      exitCodes.authentication,
+    );
+  }
+}

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import { allowInState } from '../config/allowed.ts';
+import { requireValid } from './asking.ts';
+import { withMesh } from './connection.ts';
+import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
+import { verb } from './verb.ts';
+
+interface Options extends BoundOptions {
+  goal?: string;
+  test?: string;
+  setup?: string;
+  plan?: boolean;
+  approvePlan?: boolean;
+  watch: boolean;
+  verbose?: boolean;
+}
+
+export function registerFix(program: Command): void {
+  const command = program
+    .command('fix')
+    .summary('work on a repository of yours, with the running mesh')
+    .description(
+      'Allows the repository and the commands that you name here, submits the task and follows it to its end. Work goes on in worktrees of its own, on branch switchyard/<task>, from the commit that is checked out: uncommitted changes are left as they are and left out of the work. Nothing is merged until `apply`.',
+    )
+    .argument('<dir>', 'the git repository')
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
+    .option('--test <command>', 'how to test; allows this command')
+    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
+    .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
+    .option('--approve-plan', 'with --plan: pause until you approve the plan')
+    .option('--no-watch', 'print the id and exit')
+    .option('--verbose', 'also the inside of model calls');
+  verb<Options>(
+    withBounds(command),
+    [
+      ['fix . --test "npm test"', 'make the tests of this repository pass'],
+      [
+        'fix ~/code/app --goal "Accept ISO dates" --test "npm test" --setup "npm ci"',
+        'with dependencies to install',
+      ],
+      ['fix . --goal "Split the parser" --test "npm test" --plan --approve-plan', 'see the plan first'],
+    ],
+    async ({ options, environment, output }, directory) => {
+      const { goal, test, setup } = options;
+      const request = {
+        repository: wholePath(directory!),
+        ...(goal === undefined ? {} : { goal }),
+        ...(test === undefined ? {} : { test }),
+        ...(setup === undefined ? {} : { setup }),
+        plan: options.plan ? ('planner' as const) : ('single' as const),
+        ...(options.approvePlan ? { approvePlan: true } : {}),
+        ...boundsOf(options),
+      };
+      requireValid('task.submit', request);
+      return withMesh({ options, environment }, (mesh) => {
+        allowInState(mesh.stateDirectory, { repository: request.repository, test, setup });
+        return submitTask(mesh, { request, isWatched: options.watch, isVerbose: options.verbose }, output);
+      });
+    },
+  );
+}

@@ -1,0 +1,142 @@
+import type { Command } from 'commander';
+import type { Backlog } from '../bus/client.ts';
+import type { Heartbeat } from '../bus/registry.ts';
+import {
+  countText,
+  durationText,
+  span,
+  viewOf,
+  type Span,
+  type TaskView,
+} from '../observability/timeline.ts';
+import { roles } from '../schemas/row.ts';
+import { withMesh } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { tableOf } from './table.ts';
+import { verb } from './verb.ts';
+
+export function registerStatus(program: Command): void {
+  const command = program
+    .command('status')
+    .summary('show who is alive, what waits and what runs')
+    .description(
+      'Shows the processes that are alive with their load, what waits for them, the tasks that are not over, and how many dead letters there are.',
+    );
+  verb(
+    command,
+    [
+      ['status', 'the mesh at a glance'],
+      ['status --json', 'the same for a program'],
+    ],
+    ({ options, environment, output }) =>
+      withMesh({ options, environment }, async ({ client, url, config, namespace }) => {
+        const [living, backlogs, dead, journals] = await Promise.all([
+          client.living(),
+          client.backlogs(),
+          client.deadLetters(),
+          client.taskJournals(),
+        ]);
+        const tasks = journals
+          .map(({ events }) => viewOf(events))
+          .filter((view) => ['running', 'waiting', 'paused'].includes(view.state));
+        const absent = roles.filter(
+          (role) => config.processes[role] > 0 && !living.some((one) => one.role === role),
+        );
+        const nowMs = Date.now();
+        output.result(
+          {
+            mesh: config.mesh.name,
+            namespace,
+            url,
+            serverVersion: client.bus.serverVersion,
+            processes: living,
+            absentRoles: absent,
+            backlogs,
+            tasks: tasks.map(taskData),
+            deadLetters: dead.length,
+          },
+          [
+            [
+              span(config.mesh.name, 'accent'),
+              span(` at ${url}, nats-server ${client.bus.serverVersion}, namespace ${namespace}`),
+            ],
+            [],
+            ...tableOf(
+              ['role', 'process', 'busy', 'memory', 'up', 'host', 'tags'],
+              living.toSorted(byRole).map((one) => processRow(one, nowMs)),
+            ),
+            ...absent.map((role) => [
+              span(`no live process of the role ${role}: `, 'warn'),
+              span(`./switchyard start ${role}`, 'accent'),
+            ]),
+            [],
+            ...backlogText(backlogs),
+            ...(tasks.length === 0
+              ? [[span('no task runs', 'dim')]]
+              : tableOf(['task', 'state', 'role', 'hop', 'goal'], tasks.map(taskRow))),
+            ...(dead.length === 0
+              ? []
+              : [
+                  [
+                    span(`${countText(dead.length, 'dead letter')}: `, 'bad'),
+                    span('./switchyard dead list', 'accent'),
+                  ],
+                ]),
+          ],
+        );
+        return exitCodes.done;
+      }),
+  );
+}
+
+const byRole = (one: Heartbeat, other: Heartbeat) =>
+  one.role.localeCompare(other.role) || one.startedAtMs - other.startedAtMs;
+
+function processRow(one: Heartbeat, nowMs: number): Span[] {
+  return [
+    span(one.role),
+    span(one.process),
+    span(`${one.busySlots}/${one.slots}`, one.busySlots >= one.slots ? 'warn' : 'plain'),
+    span(`${Math.round(one.memoryBytes / 1_048_576)} MiB`),
+    span(durationText(nowMs - one.startedAtMs)),
+    span(`${one.host}:${one.pid}`),
+    span([...one.pools.map((pool) => `pool:${pool}`), ...one.tags].join(' '), 'dim', 80),
+  ];
+}
+
+/** Timers wait by nature; of the rest only what waits is worth a line. */
+function backlogText(backlogs: Backlog[]): Span[][] {
+  const timers = backlogs
+    .filter((one) => one.consumer.startsWith('timer-'))
+    .reduce((sum, one) => sum + one.waiting + one.inHand, 0);
+  const busy = backlogs.filter((one) => !one.consumer.startsWith('timer-') && one.waiting + one.inHand > 0);
+  const table =
+    busy.length === 0
+      ? [[span('nothing waits', 'dim')]]
+      : tableOf(
+          ['inbox', 'waiting', 'in hand'],
+          busy.map((one) => [span(one.consumer), span(String(one.waiting)), span(String(one.inHand))]),
+        );
+  return [...table, ...(timers > 0 ? [[span(`${countText(timers, 'timer')} running`, 'dim')]] : []), []];
+}
+
+function taskRow(view: TaskView): Span[] {
+  const hop = view.work && view.limits ? `${view.work.hop}/${view.limits.hops}` : '';
+  return [
+    span(view.taskId.slice(0, 8)),
+    span(view.state, view.state === 'running' ? 'accent' : 'warn'),
+    span(view.work?.role ?? ''),
+    span(hop),
+    span(view.goal, 'plain', 70),
+  ];
+}
+
+const taskData = ({ taskId, state, goal, work, pause, waiting, startedAtMs }: TaskView) => ({
+  taskId,
+  state,
+  goal,
+  work,
+  pause,
+  waiting,
+  startedAtMs,
+});

@@ -1,0 +1,82 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { SubmitRequest } from '../schemas/request.ts';
+import { shortId, span } from '../observability/timeline.ts';
+import { readCount, readDollars, readDuration } from './amount.ts';
+import { askAndWait, sayQueued } from './asking.ts';
+import type { Connection } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { followTask, untilInterrupted } from './follow.ts';
+import type { Output } from './output.ts';
+
+/** What a task's bounds and model are asked for with. */
+export interface BoundOptions {
+  model?: string;
+  hops?: number;
+  cycles?: number;
+  steps?: number;
+  attempts?: number;
+  budget?: number;
+  deadline?: number;
+}
+
+/** The options by which a task asks for tighter bounds than the configured ones. */
+export function withBounds(command: Command): Command {
+  return command
+    .option('--model <name>', 'a configured model, for every role')
+    .option('--hops <count>', 'at most so many hand-offs between agents within a work item', readCount)
+    .option('--cycles <count>', 'at most so many review cycles', readCount)
+    .option('--steps <count>', 'at most so many model and tool calls within a run', readCount)
+    .option('--attempts <count>', 'at most so many red test runs within a run', readCount)
+    .option('--budget <dollars>', 'at most so much for models', readDollars)
+    .option('--deadline <time>', 'at most so long, such as 30m', readDuration);
+}
+
+/** The request for a task, as far as the bounds go. */
+export function boundsOf(options: BoundOptions): Pick<SubmitRequest, 'model' | 'limits'> {
+  const { model, hops, cycles, steps, attempts, budget, deadline } = options;
+  const limits = { hops, cycles, steps, attempts, budgetMicroDollars: budget, deadlineMs: deadline };
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  return { ...(model ? { model } : {}), ...(Object.keys(given).length > 0 ? { limits: given } : {}) };
+}
+
+/** A repository is named from where the command is typed, and asked for by its whole path. */
+export const wholePath = (directory: string) => resolve(directory);
+
+export interface Submission {
+  request: SubmitRequest;
+  identity?: { source: string; id: string };
+  isWatched: boolean;
+  isVerbose?: boolean | undefined;
+}
+
+/** Submits a task and says what became of it: its id once accepted, every reason when rejected, or all of it to its end. */
+export async function submitTask(mesh: Connection, submission: Submission, output: Output): Promise<number> {
+  const { client } = mesh;
+  const answer = await askAndWait(mesh, 'task.submit', submission.request, submission.identity);
+  const { taskId } = answer;
+  if (submission.isWatched) {
+    output.progress([[span(`task ${taskId}`, 'dim')]]);
+    return untilInterrupted((signal) =>
+      followTask(client, taskId, {
+        isJson: output.isJson,
+        output,
+        signal,
+        isVerbose: submission.isVerbose ?? false,
+      }),
+    );
+  }
+  if (answer.came === 'queued') return sayQueued(answer.managers, taskId, 'submit', output);
+  const { view } = answer;
+  if (view.state === 'rejected') {
+    output.progress([[span('rejected:', 'bad')], ...view.reasons.map((reason) => [span(`  ${reason}`)])]);
+    output.result({ taskId, state: view.state, reasons: view.reasons }, taskId);
+    return exitCodes.unsuccessful;
+  }
+  output.progress([
+    [span(`accepted; follow it with: `, 'dim'), span(`./switchyard watch ${shortId(taskId)}`, 'accent')],
+    ...view.notes.map((note) => [span(`  ${note}`, 'warn')]),
+  ]);
+  output.result({ taskId, state: view.state, notes: view.notes }, taskId);
+  return exitCodes.done;
+}

@@ -1,0 +1,87 @@
+import { Option, type Command } from 'commander';
+import { withMesh } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
+import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
+import { verb } from './verb.ts';
+
+interface Options extends BoundOptions {
+  goal?: string;
+  repo: string;
+  test?: string;
+  setup?: string;
+  plan?: 'single' | 'planner';
+  approvePlan?: boolean;
+  source?: string;
+  id?: string;
+  watch?: boolean;
+  verbose?: boolean;
+}
+
+export function registerSubmit(program: Command): void {
+  const command = program
+    .command('submit')
+    .summary('submit a task')
+    .description(
+      'Submits a task and prints its id. The repository and the commands must be allowed by the operator (allow in switchyard.yaml, or `fix`). The request is durable at once, also while no manager runs.',
+    )
+    .requiredOption(
+      '--repo <dir>',
+      'the git repository to work on; its uncommitted changes are left alone and left out',
+    )
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
+    .option('--test <command>', 'the test command')
+    .option('--setup <command>', 'makes a fresh worktree ready, such as "npm ci"')
+    .addOption(
+      new Option('--plan <how>', 'one work item, or a planner run first').choices(['single', 'planner']),
+    )
+    .option('--approve-plan', 'pause after planning until you approve')
+    .option(
+      '--source <uri>',
+      'with --id: who asks; the same source and id is the same task, however often it is sent',
+    )
+    .option('--id <id>', "the request's own id")
+    .option('--watch', 'follow the task to its end and exit by it')
+    .option('--no-watch', 'print the id and exit (the default)')
+    .option('--verbose', 'with --watch: also the inside of model calls');
+  verb<Options>(
+    withBounds(command),
+    [
+      ['submit --repo . --test "npm test"', 'make the tests pass'],
+      ['submit --repo . --goal "Add a --quiet flag" --test "npm test" --watch', 'follow it to its end'],
+      ['submit --repo . --goal "..." --plan planner --approve-plan', 'see the plan first'],
+      ['submit --repo . --test "npm test" --source ci --id build-1234', 'safe to repeat'],
+      ['submit --repo . --test "npm test" --cycles 1 --budget 0.50 --deadline 15m', 'under tighter bounds'],
+    ],
+    async ({ options, environment, output }) => {
+      if (options.source !== undefined && options.id === undefined)
+        throw new CommandError('--source goes with --id', 'name the request: --id ID', exitCodes.usage);
+      const { goal, test, setup, plan, approvePlan } = options;
+      const request = {
+        repository: wholePath(options.repo),
+        ...(goal === undefined ? {} : { goal }),
+        ...(test === undefined ? {} : { test }),
+        ...(setup === undefined ? {} : { setup }),
+        ...(plan ? { plan } : {}),
+        ...(approvePlan ? { approvePlan } : {}),
+        ...boundsOf(options),
+      };
+      const identity =
+        options.id === undefined
+          ? undefined
+          : { source: options.source ?? '/switchyard/cli', id: options.id };
+      return withMesh({ options, environment }, (mesh) =>
+        submitTask(
+          mesh,
+          {
+            request,
+            isWatched: options.watch === true,
+            isVerbose: options.verbose,
+            ...(identity ? { identity } : {}),
+          },
+          output,
+        ),
+      );
+    },
+  );
+}

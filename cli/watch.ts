@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { readDuration } from './amount.ts';
+import { withMesh } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { followTask, untilInterrupted } from './follow.ts';
+import { readTaskId } from './task-id.ts';
+import { verb } from './verb.ts';
+
+export function registerWatch(program: Command): void {
+  const command = program
+    .command('watch')
+    .summary('follow a task to its end')
+    .description(
+      'Shows what happened in a task so far, then what happens, until it ends or a person is needed; exits by its end. Ctrl-C ends the watching, not the task.',
+    )
+    .argument('[task]', 'its id, the start of it, or `latest`', 'latest')
+    .option('--verbose', 'also the inside of model calls')
+    .option('--timeout <time>', 'stop watching after this time (exit code 3)', readDuration);
+  verb<{ verbose?: boolean; timeout?: number }>(
+    command,
+    [
+      ['watch', 'the newest task'],
+      ['watch 3f1c', 'the task whose id begins with 3f1c'],
+      ['watch latest --json', 'events as JSON lines; the last line is the result'],
+    ],
+    ({ options, environment, output }, given) =>
+      withMesh({ options, environment }, async ({ client }) => {
+        const taskId = await readTaskId(given!, () => client.taskJournals());
+        const until = options.timeout === undefined ? Infinity : Date.now() + options.timeout;
+        const code = await untilInterrupted(
+          (signal) =>
+            followTask(client, taskId, {
+              isJson: output.isJson,
+              output,
+              signal,
+              isVerbose: options.verbose ?? false,
+            }),
+          options.timeout,
+        );
+        return code === exitCodes.interrupted && Date.now() >= until ? exitCodes.cancelled : code;
+      }),
+  );
+}

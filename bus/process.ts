@@ -109,7 +109,7 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
   });
   const announce = () => registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
   await announce();
-  const beating = setInterval(announce, heartbeatMs);
+  const beating = setInterval(() => void announce(), heartbeatMs);
   const micro = await openMicro(membership, joined, serving);
 
   const sweeper = openSweep({ bus, namespace, service, journals, log, quietMs: membership.sweepMs });

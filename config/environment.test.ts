@@ -50,7 +50,7 @@ test('environment: .env.example lists every variable of the table, and no other'
   const listed = [
     ...example.matchAll(/^#?([A-Z][A-Z0-9_]+)=|^# ([A-Z][A-Z0-9_]+) is set by .*; it has no place/gm),
   ];
-  expect(listed.map(([, name, system]) => name ?? system).sort()).toEqual([...table].sort());
+  expect(listed.map(([, name, system]) => name ?? system ?? '').sort()).toEqual([...table].sort());
 });
 
 test('environment: .env.example sets nothing', () => {

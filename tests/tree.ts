@@ -1,0 +1,17 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The checkout's root. */
+export const root = join(import.meta.dirname, '..');
+
+const foreign = /(^|\/)(node_modules|\.switchyard|\.git|coverage)(\/|$)|^docs\/examples(\/|$)/;
+
+/** Paths of our own files that fit a glob, from the root, in order. Nothing fetched, generated or of an example. */
+export function ownFiles(...globs: string[]): string[] {
+  return globSync(globs, { cwd: root, exclude: (path) => foreign.test(path) }).sort();
+}
+
+export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Every source file of ours. */
+export const sourceFiles = (): string[] => ownFiles('**/*.{ts,tsx,mts,mjs,js}');

@@ -58,7 +58,10 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
     const roots = [...config.allow.repositories, ...allowed.repositories];
     return {
       acceptance: {
-        repository: typeof asked.repository === 'string' ? await inspect(asked.repository, roots) : { problem: 'it is missing' },
+        repository:
+          typeof asked.repository === 'string'
+            ? await inspect(asked.repository, roots)
+            : { problem: 'it is missing' },
         allowedTests: [...new Set([...config.allow.tests, ...allowed.tests])],
         allowedSetups: [...new Set([...config.allow.setups, ...allowed.setups])],
         models: Object.keys(config.models),
@@ -82,7 +85,9 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
 function remember(request: Envelope): Envelope {
   if (shortType(request.type) !== 'task.submit') return request;
   const asked = request.data as Partial<SubmitRequest>;
-  return typeof asked.goal === 'string' ? { ...request, data: { ...asked, goal: censorText(asked.goal) } } : request;
+  return typeof asked.goal === 'string'
+    ? { ...request, data: { ...asked, goal: censorText(asked.goal) } }
+    : request;
 }
 
 const service: Service<Task> = {
@@ -101,13 +106,15 @@ const service: Service<Task> = {
 /** `nats req <namespace>.tasks.submit`: the task's id once the stream has the request, or everything that is wrong with it. */
 async function submit(body: Uint8Array, requestHeaders: [string, string][]) {
   const read = readSubmission(requestHeaders, body, { stream: 'request', sequence: 0, timestampMs: 0 });
-  if ('problems' in read) return { code: 400, problem: 'the request cannot be read', details: { errors: read.problems } };
+  if ('problems' in read)
+    return { code: 400, problem: 'the request cannot be read', details: { errors: read.problems } };
   const isBare = read.event.source.startsWith('/switchyard/bare/');
   const request: Envelope = isBare
     ? { ...read.event, id: v4(), source: '/switchyard/request', type: cloudEventType(rowOf('task.submit')) }
     : read.event;
   const problems = problemsOf(request);
-  if (problems.length > 0) return { code: 400, problem: 'the request breaks its schema', details: { errors: problems } };
+  if (problems.length > 0)
+    return { code: 400, problem: 'the request breaks its schema', details: { errors: problems } };
   const header = headers();
   header.set('Content-Type', 'application/cloudevents+json');
   const receipt = await joined.bus.jetstream.publish(submitSubject(namespace), JSON.stringify(request), {

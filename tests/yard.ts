@@ -1,0 +1,259 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { openClient, type Client, type Recorded } from '../bus/client.ts';
+import { connect, type Bus } from '../bus/connect.ts';
+import { loadCredentials } from '../bus/credentials.ts';
+import { openLauncher, type Launcher } from '../bus/launcher.ts';
+import { startServer, type RunningServer } from '../bus/nats-server.ts';
+import { serverBinary } from '../bus/server-fixture.ts';
+import { ensureStreams } from '../bus/streams.ts';
+import { writeMeshFile } from '../config/mesh-file.ts';
+import { keepOverrides, type Overrides } from '../config/overrides.ts';
+import { checkoutRoot, createStateDirectory } from '../config/state.ts';
+import type { Scene } from '../inference/backends/script.ts';
+import { shortType } from '../schemas/envelope.ts';
+import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
+import type { SubmitRequest } from '../schemas/request.ts';
+import type { Role } from '../schemas/row.ts';
+import { streamNames } from '../schemas/subject.ts';
+import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
+import { adder, adderScript, adderTest, slotsTest } from './scenes.ts';
+import { environmentOf, followUntil, makeRepository, startBare, type BareProcess } from './yard-parts.ts';
+
+export const namespace = 'yard';
+export const streams = streamNames(namespace);
+const pool = 'scripted';
+const usual: Partial<Record<Role, number>> = { manager: 1, router: 1, inference: 1, coder: 1, reviewer: 1 };
+const endings = new Set(['task.completed', 'task.failed', 'task.cancelled', 'task.rejected', 'task.paused']);
+
+export interface YardOptions {
+  /** How many processes of each role the launcher starts; left out: one of each that the usual task needs. */
+  processes?: Partial<Record<Role, number>>;
+  /** Each process of a role takes the next of these as its SWITCHYARD_FAULT when it starts, replacements too. */
+  faults?: Partial<Record<Role, string[]>>;
+  leaseMs?: number;
+  sweepMs?: number;
+  /** How long the streams remember a message's id; short, so that nothing is hidden by it. */
+  duplicateWindowMs?: number;
+  script?: Scene[];
+  overrides?: Overrides;
+}
+
+/** A real mesh for a test: nats-server, generated credentials, role processes, a scripted model, a repository. */
+export interface Yard {
+  area: string;
+  stateDirectory: string;
+  /** The adder, which the usual task mends. */
+  repository: string;
+  server: RunningServer;
+  /** May do everything on the broker. */
+  admin: Bus;
+  client: Client;
+  launcher: Launcher;
+  /** Processes of the launcher that ended unasked, oldest first. */
+  deaths: { role: Role; how: string }[];
+  /** Faults that no process has taken yet. */
+  faults: Partial<Record<Role, string[]>>;
+  /** Where programs have no sandbox, a step that may have happened is never repeated but shown to a person. */
+  isSandboxed: boolean;
+  /** A second connection as one of the broker's users, with the rights that the contract gives it. */
+  connectAs(user: (typeof brokerUsers)[number]): Promise<Bus>;
+  submit(asked?: Partial<SubmitRequest>, identity?: { source: string; id: string }): Promise<string>;
+  /** Waits for a task's first event that fits, from its first on. */
+  until(taskId: string, fits: (one: Recorded, type: string) => boolean, limitMs?: number): Promise<Recorded>;
+  /** Waits until a task is over or paused, and gives that event's short type. */
+  ended(taskId: string, limitMs?: number): Promise<string>;
+  events(taskId: string): Promise<Recorded[]>;
+  /** One more process, kept by the launcher. */
+  start(role: Role, fault?: string): Promise<void>;
+  startBare(role: Role, fault?: string): BareProcess;
+  /** kill -9 to every process of the role that the launcher keeps. */
+  kill(role: Role): void;
+  killBroker(): Promise<void>;
+  /** Starts the broker again on the same state and port. */
+  startBroker(): Promise<void>;
+  makeRepository(name: string, files: Record<string, string> | string): string;
+  stop(): Promise<void>;
+}
+
+export async function openYard(options: YardOptions = {}): Promise<Yard> {
+  const area = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard-yard-')));
+  const closing: (() => unknown)[] = [() => rmSync(area, { recursive: true, force: true, maxRetries: 5 })];
+  const stop = async () => {
+    for (const close of closing.splice(0).toReversed()) await close();
+  };
+  try {
+    return await open(area, options, closing, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function open(
+  area: string,
+  options: YardOptions,
+  closing: (() => unknown)[],
+  stop: () => Promise<void>,
+): Promise<Yard> {
+  const stateDirectory = join(area, 'state');
+  const logs = join(area, 'logs');
+  createStateDirectory(stateDirectory);
+  mkdirSync(logs);
+  const sandbox = await sandboxForTests();
+  const repository = makeRepository(join(area, 'adder'), adder);
+  const overrides = overridesOf(area, options, sandbox.level === 'none');
+  keepOverrides(stateDirectory, overrides);
+  const { leaseMs } = overrides.mesh as { leaseMs: number };
+
+  const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
+  const users = brokerUsers.map((name) => ({
+    name,
+    password: credentials[name]!.password,
+    ...permissionsOf(name, namespace, [pool]),
+  }));
+  const binary = await serverBinary();
+  const startOn = (port: number) =>
+    startServer({ binary, stateDirectory, name: 'yard', durability: 'process', users, port });
+  let server = await startOn(0);
+  closing.push(() => server.stop());
+  const { url, port } = server;
+  const connectAs = async (user: string) => {
+    const bus = await connect(url, `test ${user}`, { user, password: credentials[user]!.password });
+    closing.push(() => bus.connection.close());
+    return bus;
+  };
+  const admin = await connectAs('admin');
+  await ensureStreams(admin, namespace, [pool], leaseMs);
+  await forgetSoon(admin, options.duplicateWindowMs ?? 100);
+  writeMeshFile(stateDirectory, {
+    name: 'yard',
+    namespace,
+    url,
+    ports: { nats: port },
+    processes: [],
+    startedAtMs: Date.now(),
+  });
+  const client = await openClient(url, namespace, {
+    user: 'operator',
+    password: credentials['operator']!.password,
+  });
+  closing.push(() => client.close());
+
+  const faults = { ...options.faults };
+  const deaths: Yard['deaths'] = [];
+  const environment = (fault: string | undefined) =>
+    environmentOf(sandbox.level === 'none' ? undefined : sandbox.bwrap, fault);
+  const launcher = openLauncher({
+    checkout: checkoutRoot,
+    stateDirectory,
+    logsDirectory: logs,
+    args: [],
+    bus: admin,
+    environment: (role) => environment(faults[role]?.shift()),
+    onDeath: ({ role }, how) => void deaths.push({ role, how }),
+  });
+  closing.push(() => launcher.stop());
+  const bare: BareProcess[] = [];
+  closing.push(() => {
+    for (const one of bare) one.kill('SIGKILL');
+    return Promise.all(bare.map((one) => one.gone));
+  });
+
+  const wanted = Object.entries(options.processes ?? usual) as [Role, number][];
+  await Promise.all(
+    wanted.flatMap(([role, count]) => Array.from({ length: count }, () => launcher.start(role))),
+  );
+  return {
+    area,
+    stateDirectory,
+    repository,
+    get server() {
+      return server;
+    },
+    admin,
+    client,
+    launcher,
+    deaths,
+    faults,
+    isSandboxed: sandbox.level !== 'none',
+    connectAs,
+    async submit(asked, identity) {
+      const whole = { goal: 'Make the tests pass', repository, test: adderTest, ...asked };
+      return (await client.request('task.submit', whole, identity)).taskId;
+    },
+    until: (taskId, fits, limitMs = 30_000) => followUntil(client, taskId, fits, limitMs),
+    async ended(taskId, limitMs = 30_000) {
+      return shortType(
+        (await followUntil(client, taskId, (_one, type) => endings.has(type), limitMs)).event.type,
+      );
+    },
+    events: (taskId) => client.read(taskId),
+    async start(role, fault) {
+      if (fault) faults[role] = [fault, ...(faults[role] ?? [])];
+      await launcher.start(role);
+    },
+    startBare(role, fault) {
+      const started = startBare(
+        role,
+        stateDirectory,
+        join(logs, `bare-${role}-${bare.length}.log`),
+        environment(fault),
+      );
+      bare.push(started);
+      return started;
+    },
+    kill(role) {
+      for (const child of launcher.children()) if (child.role === role) child.kill('SIGKILL');
+    },
+    async killBroker() {
+      process.kill(server.pid, 'SIGKILL');
+      await server.exited;
+    },
+    async startBroker() {
+      server = await startOn(port);
+    },
+    makeRepository: (name, files) => makeRepository(join(area, name), files),
+    stop,
+  };
+}
+
+/** What `up` would keep of its command line: the area's repositories are allowed, and every role asks the script. */
+function overridesOf(area: string, options: YardOptions, isWithoutSandbox: boolean): Overrides {
+  const script = join(area, 'script.yaml');
+  writeFileSync(script, stringify(options.script ?? adderScript));
+  const { overrides } = options;
+  return {
+    ...overrides,
+    mesh: {
+      leaseMs: options.leaseMs ?? 2000,
+      sweepMs: options.sweepMs ?? 15_000,
+      durability: 'process',
+      ...overrides?.mesh,
+    },
+    allow: { repositories: [area], tests: [adderTest, slotsTest] },
+    models: {
+      scripted: {
+        backend: 'scripted',
+        pool,
+        script,
+        contextTokens: 32_768,
+        maxTokens: 2048,
+        timeoutMs: 60_000,
+        tags: ['scripted'],
+      },
+      ...overrides?.models,
+    },
+    roles: { planner: ['scripted'], coder: ['scripted'], tester: ['scripted'], reviewer: ['scripted'] },
+    ...(isWithoutSandbox ? { tools: { withoutSandbox: 'run' as const, ...overrides?.tools } } : {}),
+  };
+}
+
+async function forgetSoon(admin: Bus, windowMs: number): Promise<void> {
+  for (const name of Object.values(streams)) {
+    const { config } = await admin.manager.streams.info(name);
+    await admin.manager.streams.update(name, { ...config, duplicate_window: windowMs * 1_000_000 });
+  }
+}

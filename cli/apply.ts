@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { countText, shortId, span, viewOf, type TaskView } from '../observability/timeline.ts';
+import { span } from '../observability/span.ts';
+import { viewOf, type TaskView } from '../observability/task-view.ts';
+import { countText, shortId } from '../observability/wording.ts';
 import { advanceBranch, applyBranch, publishBranch } from '../tools/branch.ts';
 import { ensureMirror } from '../tools/mirror.ts';
 import { withMesh } from './connection.ts';

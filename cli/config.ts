@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { configDigest, findConfigFile, loadConfig } from '../config/load.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { configTemplate } from '../config/template.ts';
-import { span } from '../observability/timeline.ts';
+import { span } from '../observability/span.ts';
 import { censor } from '../schemas/secrets.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';

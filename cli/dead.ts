@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { DeadLetter } from '../bus/client.ts';
-import { durationText, span } from '../observability/timeline.ts';
+import { span } from '../observability/span.ts';
+import { durationText } from '../observability/wording.ts';
 import { censorText } from '../schemas/secrets.ts';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';

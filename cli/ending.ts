@@ -1,15 +1,13 @@
+import { span, type Span } from '../observability/span.ts';
+import { elapsedMs, type TaskView } from '../observability/task-view.ts';
 import {
   countText,
   durationText,
-  elapsedMs,
   findingSpans,
   shortId,
-  span,
   spendText,
   testsText,
-  type Span,
-  type TaskView,
-} from '../observability/timeline.ts';
+} from '../observability/wording.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 
 /** The exit code that a task's end means, or undefined while it goes on. A pause ends a wait: a person is needed. */

@@ -1,5 +1,6 @@
 import type { Client, Recorded } from '../bus/client.ts';
-import { advanceView, emptyView, lineOf, type TaskView } from '../observability/timeline.ts';
+import { advanceView, emptyView, type TaskView } from '../observability/task-view.ts';
+import { lineOf } from '../observability/timeline.ts';
 import { endingData, endingText, exitCodeOf } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { linesText, openOutput, type Output } from './output.ts';

@@ -1,12 +1,7 @@
 import { Option, type Command } from 'commander';
-import {
-  durationText,
-  moneyText,
-  span,
-  viewOf,
-  type Span,
-  type TaskView,
-} from '../observability/timeline.ts';
+import { span, type Span } from '../observability/span.ts';
+import { viewOf, type TaskView } from '../observability/task-view.ts';
+import { durationText, moneyText } from '../observability/wording.ts';
 import { readCount } from './amount.ts';
 import { withMesh } from './connection.ts';
 import { endingData } from './ending.ts';

@@ -1,4 +1,4 @@
-import { span, type Line, type Span } from '../observability/timeline.ts';
+import { span, type Line, type Span } from '../observability/span.ts';
 import type { Failure } from './failure.ts';
 import { openPaint } from './paint.ts';
 

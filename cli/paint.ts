@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { Span, Tone } from '../observability/timeline.ts';
+import type { Span, Tone } from '../observability/span.ts';
 
 /** Turns spans into text for one stream. */
 export type Paint = (spans: Span[]) => string;

@@ -1,14 +1,9 @@
 import type { Command } from 'commander';
 import type { Backlog } from '../bus/client.ts';
 import type { Heartbeat } from '../bus/registry.ts';
-import {
-  countText,
-  durationText,
-  span,
-  viewOf,
-  type Span,
-  type TaskView,
-} from '../observability/timeline.ts';
+import { span, type Span } from '../observability/span.ts';
+import { viewOf, type TaskView } from '../observability/task-view.ts';
+import { countText, durationText } from '../observability/wording.ts';
 import { roles } from '../schemas/row.ts';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { SubmitRequest } from '../schemas/request.ts';
-import { shortId, span } from '../observability/timeline.ts';
+import { span } from '../observability/span.ts';
+import { shortId } from '../observability/wording.ts';
 import { readCount, readDollars, readDuration } from './amount.ts';
 import { askAndWait, sayQueued } from './asking.ts';
 import type { Connection } from './connection.ts';

@@ -1,4 +1,4 @@
-import type { Span } from '../observability/timeline.ts';
+import type { Span } from '../observability/span.ts';
 
 /** Columns as wide as their widest cell, two blanks apart; the heading is dim. The last column is not filled up. */
 export function tableOf(heading: string[], rows: Span[][]): Span[][] {

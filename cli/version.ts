@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { PINNED_SERVER } from '../bus/nats-version.ts';
 import { packageVersion } from '../config/membership.ts';
-import { span } from '../observability/timeline.ts';
+import { span } from '../observability/span.ts';
 import { exitCodes } from './exit-codes.ts';
 import { verb } from './verb.ts';
 

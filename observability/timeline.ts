@@ -100,25 +100,3 @@ function meshLine(type: EventOf<'mesh'>, data: unknown): Words {
     }
   }
 }
-
-// What a terminal and a page need besides; this file is the room's door.
-export { span, type Line, type Span, type Tone } from './span.ts';
-export {
-  advanceView,
-  elapsedMs,
-  emptyView,
-  viewOf,
-  type RecordedEvent,
-  type TaskState,
-  type TaskView,
-} from './task-view.ts';
-export {
-  countText,
-  durationText,
-  findingSpans,
-  modelText,
-  moneyText,
-  shortId,
-  spendText,
-  testsText,
-} from './wording.ts';

@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { rgPath } from '@vscode/ripgrep';
+import { findBubblewrap, probeSandbox } from './sandbox.ts';
+
+/** Whether something that the tools need is there, and what to do where it is not. */
+export interface ToolCheck {
+  ok: boolean;
+  found: string;
+  mend?: string;
+}
+
+const run = promisify(execFile);
+
+/**
+ * Really starts a sandbox. `explicit`: the program that was named or fetched; else bwrap is looked for along `path`.
+ * Never throws.
+ */
+export async function checkSandbox(where: {
+  explicit?: string | undefined;
+  path?: string | undefined;
+}): Promise<ToolCheck> {
+  const found = findBubblewrap(where);
+  const sandbox = await probeSandbox(found.bwrap);
+  if (sandbox.level === 'bubblewrap')
+    return { ok: true, found: `bubblewrap holds programs (${sandbox.bwrap})` };
+  const why = found.bwrap === undefined ? found.why : sandbox.why;
+  return {
+    ok: false,
+    found: why,
+    mend: 'sudo apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
+  };
+}
+
+/** Starts the search program. Never throws. */
+export async function checkSearch(): Promise<ToolCheck> {
+  try {
+    const { stdout } = await run(rgPath, ['--version'], { timeout: 5000 });
+    return { ok: true, found: stdout.split('\n')[0]!.trim() };
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    return { ok: false, found: `ripgrep does not run: ${why}`, mend: 'npm ci' };
+  }
+}

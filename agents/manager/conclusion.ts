@@ -3,11 +3,11 @@ import type { Decision } from '../../schemas/service.ts';
 import { addSpend, type Finding, type Work } from '../../schemas/work.ts';
 import { isBudgetUsedUp } from './budget.ts';
 import { nextWork } from './next.ts';
-import { pause, type PauseMore } from './pause.ts';
+import { pause, type PauseKind, type PauseMore } from './pause.ts';
 import { planned } from './plan.ts';
 import { reviewed } from './review.ts';
 import { redTests } from './red-tests.ts';
-import type { PauseKind, Task } from './task.ts';
+import type { Task } from './task.ts';
 
 export type Conclusion = DataOf<'run.concluded'>;
 

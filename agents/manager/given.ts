@@ -7,7 +7,8 @@ import { dataProblems } from '../../schemas/validate.ts';
 import { noSpend, type Finding, type Item, type Spend, type TestReport } from '../../schemas/work.ts';
 import type { AcceptanceFacts } from './accept.ts';
 import { nextWork, type NextWork } from './next.ts';
-import { evolve, noTask, type Paused, type PauseKind, type StoppedRun, type Task } from './task.ts';
+import type { Paused, PauseKind } from './pause.ts';
+import { evolve, noTask, type StoppedRun, type Task } from './task.ts';
 import { decide, outbox, type ManagerFacts } from './workflow.ts';
 
 export const request = { source: '/tests', id: 'request' };

@@ -1,5 +1,6 @@
 import type { NextWork } from './next.ts';
-import type { Pause, Task } from './task.ts';
+import type { Pause } from './pause.ts';
+import type { Task } from './task.ts';
 
 /** What a resumed task does next, and what it needs for that. */
 export interface GoOn {

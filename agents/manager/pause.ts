@@ -1,6 +1,30 @@
+import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision } from '../../schemas/service.ts';
 import { noSpend, type Finding, type Spend, type Work } from '../../schemas/work.ts';
-import type { Pause, PauseKind, Paused, Task } from './task.ts';
+import type { Task } from './task.ts';
+
+export type PauseKind = DataOf<'task.paused'>['kind'];
+
+/** What a pause records beyond its reason, so that resuming goes on where the work stands. */
+export type Paused = Omit<DataOf<'task.paused'>, 'given'> & {
+  /** The last commit of the run that ended. */
+  commit?: string;
+  /** The run that would have started, when the pause fell between two runs. */
+  next?: Work;
+};
+
+/** Why a task waits for a person, and what it left behind. */
+export interface Pause {
+  kind: PauseKind;
+  reason: string;
+  /** The command that lets it go on. */
+  mend: string;
+  /** Time that passes from here on is not the task's. */
+  sinceMs: number;
+  findings: Finding[];
+  commit?: string;
+  next?: Work;
+}
 
 /** What a task lacks to go on; each becomes an option of the command that resumes it. */
 export interface Lack {

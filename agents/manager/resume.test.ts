@@ -24,7 +24,8 @@ import {
   type Met,
   type When,
 } from './given.ts';
-import type { PauseKind, StoppedRun } from './task.ts';
+import type { PauseKind } from './pause.ts';
+import type { StoppedRun } from './task.ts';
 
 const [c1, c2, c3, c4] = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40), '4'.repeat(40)];
 const inReview = [accepted(), toReviewer(c1)];

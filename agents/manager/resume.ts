@@ -5,8 +5,8 @@ import { addSpend, noSpend } from '../../schemas/work.ts';
 import { isBudgetUsedUp } from './budget.ts';
 import { goesOnWith } from './go-on.ts';
 import { nextWork } from './next.ts';
-import { stillPaused, type Lack } from './pause.ts';
-import type { PauseKind, StoppedRun, Task } from './task.ts';
+import { stillPaused, type Lack, type PauseKind } from './pause.ts';
+import type { StoppedRun, Task } from './task.ts';
 
 type Resumption = 'task.resume' | 'task.answer' | 'task.approve';
 type Added = Partial<DataOf<'task.resume'>>;

@@ -4,32 +4,9 @@ import { shortType } from '../../schemas/envelope.ts';
 import type { Stored } from '../../schemas/service.ts';
 import { addSpend, noSpend } from '../../schemas/work.ts';
 import type { Finding, Item, Repository, Spend, TestReport, Work } from '../../schemas/work.ts';
-import { mendOf } from './pause.ts';
+import { mendOf, type Pause, type Paused } from './pause.ts';
 
 export type TaskEventType = EventOf<'task'>;
-export type PauseKind = DataOf<'task.paused'>['kind'];
-
-/** What a pause records beyond its reason, so that resuming goes on where the work stands. */
-export type Paused = Omit<DataOf<'task.paused'>, 'given'> & {
-  /** The last commit of the run that ended. */
-  commit?: string;
-  /** The run that would have started, when the pause fell between two runs. */
-  next?: Work;
-};
-
-/** Why a task waits for a person, and what it left behind. */
-export interface Pause {
-  kind: PauseKind;
-  reason: string;
-  /** The command that lets it go on. */
-  mend: string;
-  /** Time that passes from here on is not the task's. */
-  sinceMs: number;
-  findings: Finding[];
-  commit?: string;
-  next?: Work;
-}
-
 /** A run that was abandoned before it concluded. */
 export interface Stop {
   runId: string;

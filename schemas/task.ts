@@ -88,6 +88,8 @@ export const taskRows = [
       mend: Type.String({ description: 'The exact command that resumes it' }),
       runId: Type.Optional(Type.String({ description: 'The run that is stopped' })),
       findings: Type.Array(Finding),
+      commit: Type.Optional(Type.String({ description: 'The commit that the stopped work had reached' })),
+      next: Type.Optional(Work),
       spend: Spend,
     }),
   }),

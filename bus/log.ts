@@ -1,11 +1,19 @@
+import { format } from 'node:util';
 import pino, { type Logger } from 'pino';
 import { censor, censorText } from '../schemas/secrets.ts';
 
-export type Log = Logger;
+/** Without children: what they are bound to is written as it is, past the censor. */
+export type Log = Omit<Logger, 'child' | 'setBindings'>;
+
+/** The words of a log call as one text; what stands in them as an object is censored by its names first. */
+function wordsOf(words: unknown[]): string | undefined {
+  if (words.length === 0) return undefined;
+  return censorText(format(...words.map((word) => (typeof word === 'string' ? word : censor(word)))));
+}
 
 /**
  * The one place that logs: JSON lines on standard error, pretty on a terminal, secrets censored by key name at any
- * depth and by shape in any text.
+ * depth and by shape in any text. Pino's own redaction knows neither the root, nor any depth, nor message texts.
  */
 export function openLog(name: string, level = process.env['SWITCHYARD_LOG_LEVEL'] ?? 'info'): Log {
   const destination = process.stderr.isTTY
@@ -15,16 +23,14 @@ export function openLog(name: string, level = process.env['SWITCHYARD_LOG_LEVEL'
     {
       name,
       level,
-      formatters: { log: (line) => censor(line) as Record<string, unknown> },
       hooks: {
         logMethod(parts, method) {
-          const clean = parts.map((part) => (typeof part === 'string' ? censorText(part) : part));
-          method.apply(this, clean as Parameters<typeof method>);
+          const [first, ...rest] = parts as unknown[];
+          if (typeof first !== 'object' || first === null) return method.call(this, wordsOf(parts) ?? '');
+          const line = censor(first instanceof Error ? { error: first } : first);
+          const text = wordsOf(rest) ?? (first instanceof Error ? censorText(first.message) : undefined);
+          return text === undefined ? method.call(this, line as never) : method.call(this, line, text);
         },
-      },
-      serializers: {
-        error: (error: unknown) =>
-          error instanceof Error ? { name: error.name, message: censorText(error.message), stack: error.stack } : error,
       },
     },
     destination,

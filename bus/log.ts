@@ -2,8 +2,8 @@ import { format } from 'node:util';
 import pino, { type Logger } from 'pino';
 import { censor, censorText } from '../schemas/secrets.ts';
 
-/** Without children: what they are bound to is written as it is, past the censor. */
-export type Log = Omit<Logger, 'child' | 'setBindings'>;
+/** Words, beside what belongs to them. No children: what they are bound to would go past the censor. */
+export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal'>;
 
 /** The words of a log call as one text; what stands in them as an object is censored by its names first. */
 function wordsOf(words: unknown[]): string | undefined {

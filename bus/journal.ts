@@ -14,8 +14,12 @@ export interface Folded<State> {
   /** Events folded so far. */
   count: number;
   last?: Envelope;
+  /** Message id of the last entry, believed or not: other events may have taken the place of lost ones. */
+  tailId?: string;
   /** True when the tail was looked at for this very load. */
   isFresh: boolean;
+  /** How often everything had been dropped; what was folded before that is not appended to. */
+  generation: number;
 }
 
 export interface JournalOptions<State> {
@@ -37,7 +41,7 @@ export interface Journals<State> {
   /** Appends by compare-and-set. `undefined`: not known to be stored as asked; fold again and decide again. */
   append(subject: string, after: Folded<State>, event: Envelope): Promise<Folded<State> | undefined>;
   forget(subject: string): void;
-  /** Drops everything, for when the stream is not the one it was. */
+  /** Drops everything, for when the stream may not be the one it was; nothing folded before is appended to any more. */
   forgetAll(): void;
 }
 
@@ -50,9 +54,11 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
   const stream = streamNames(namespace).events;
   const cache = new Map<string, Folded<State>>();
   const cacheSize = options.cacheSize ?? 2000;
+  let generation = 0;
 
   function keep(subject: string, folded: Folded<State>): void {
     cache.delete(subject);
+    if (folded.generation !== generation) return;
     cache.set(subject, folded);
     if (cache.size > cacheSize) cache.delete(cache.keys().next().value!);
   }
@@ -60,39 +66,66 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
   function foldOne(folded: Folded<State>, entry: Entry): Folded<State> {
     const problem = entryProblem(options, namespace, entry);
     if (problem) {
-      log.warn({ journal: entry.subject, sequence: entry.sequence, problem }, 'an entry of a journal is not believed');
-      return { ...folded, sequence: entry.sequence };
+      log.warn(
+        { journal: entry.subject, sequence: entry.sequence, problem },
+        'an entry of a journal is not believed',
+      );
+      return { ...folded, sequence: entry.sequence, ...tailIdOf(entry.header) };
     }
-    return foldEvent(folded, entry.subject, entry.sequence, JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope);
+    const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
+    return foldEvent(folded, entry.subject, entry.sequence, event, tailIdOf(entry.header));
   }
 
-  function foldEvent(folded: Folded<State>, journal: string, sequence: number, event: Envelope): Folded<State> {
+  function foldEvent(
+    folded: Folded<State>,
+    journal: string,
+    sequence: number,
+    event: Envelope,
+    tail: { tailId: string | undefined },
+  ): Folded<State> {
     const state = options.evolve(folded.state, { journal, sequence, event });
-    return { state, sequence, count: folded.count + 1, last: event, isFresh: folded.isFresh };
+    return { ...folded, state, sequence, count: folded.count + 1, last: event, ...tail };
   }
 
   async function readOn(subject: string, from: Folded<State>): Promise<Folded<State>> {
     let folded = from;
-    for await (const entry of readJournal(bus, stream, subject, from.sequence + 1)) folded = foldOne(folded, entry);
+    let isKnown = from.sequence === 0;
+    // From the last known entry on: where it is not what it was, the broker lost its tail, and what is cached never was.
+    for await (const entry of readJournal(bus, stream, subject, from.sequence)) {
+      if (isKnown) folded = foldOne(folded, entry);
+      else if (entry.sequence !== from.sequence || tailIdOf(entry.header).tailId !== from.tailId)
+        return readOn(subject, empty());
+      isKnown = true;
+    }
+    if (!isKnown) return readOn(subject, empty());
     folded = { ...folded, isFresh: true };
     keep(subject, folded);
     return folded;
   }
 
-  const empty = (): Folded<State> => ({ state: options.initial, sequence: 0, count: 0, isFresh: false });
+  const empty = (): Folded<State> => ({
+    state: options.initial,
+    sequence: 0,
+    count: 0,
+    isFresh: false,
+    generation,
+  });
 
   return {
     async load(subject, fresh) {
       const cached = cache.get(subject);
       if (!cached) return readOn(subject, empty());
       if (!fresh) return { ...cached, isFresh: false };
-      const tail = await bus.manager.direct.getMessage(stream, { last_by_subj: subject }).catch(notFoundIsNull);
-      const tailIsKnown = tail?.seq === cached.sequence && idOf(tail.header) === (cached.last?.id ?? idOf(tail.header));
-      if (tailIsKnown) return { ...cached, isFresh: true };
-      // A tail that went back means that the broker lost it: what the cache says never was.
-      return tail && tail.seq > cached.sequence ? readOn(subject, cached) : readOn(subject, empty());
+      const tail = await bus.manager.direct
+        .getMessage(stream, { last_by_subj: subject })
+        .catch(notFoundIsNull);
+      if (tail?.seq === cached.sequence && tailIdOf(tail.header).tailId === cached.tailId)
+        return { ...cached, isFresh: true };
+      return readOn(subject, cached);
     },
     async append(subject, after, event) {
+      // The connection broke since: other events may have taken the places that this state was folded from.
+      if (after.generation !== generation) return undefined;
       const body = Buffer.from(JSON.stringify(event));
       const header = headers();
       header.set('Content-Type', 'application/cloudevents+json');
@@ -110,18 +143,24 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
           return undefined;
         }
         // What was just signed here needs no check.
-        const folded = foldEvent({ ...after, isFresh: true }, subject, receipt.seq, event);
+        const folded = foldEvent({ ...after, isFresh: true }, subject, receipt.seq, event, {
+          tailId: event.id,
+        });
         keep(subject, folded);
         return folded;
       } catch (error) {
         cache.delete(subject);
-        if (error instanceof JetStreamApiError && error.code !== wrongLastSequence && error.status !== 503) throw error;
+        // A store that refuses has not stored it: that is no race to run again at once.
+        if (error instanceof JetStreamApiError && error.code !== wrongLastSequence) throw error;
         log.debug({ journal: subject, error }, 'an append was not clean; folding again');
         return undefined;
       }
     },
     forget: (subject) => void cache.delete(subject),
-    forgetAll: () => cache.clear(),
+    forgetAll() {
+      cache.clear();
+      generation += 1;
+    },
   };
 }
 
@@ -133,7 +172,11 @@ interface Entry {
 }
 
 /** Why an entry is not to be believed, or undefined. */
-function entryProblem<State>(options: JournalOptions<State>, namespace: string, entry: Entry): string | undefined {
+function entryProblem<State>(
+  options: JournalOptions<State>,
+  namespace: string,
+  entry: Entry,
+): string | undefined {
   const name = readJournalSubject(namespace, entry.subject);
   if (!name) return 'its subject is no journal';
   let event: Envelope;
@@ -151,7 +194,7 @@ function entryProblem<State>(options: JournalOptions<State>, namespace: string, 
     : `it is not signed by the ${event.sender} for this journal`;
 }
 
-const idOf = (header: MsgHdrs | undefined) => header?.get('Nats-Msg-Id');
+const tailIdOf = (header: MsgHdrs | undefined) => ({ tailId: header?.get('Nats-Msg-Id') });
 
 function notFoundIsNull(error: unknown): null {
   if (isNotFound(error)) return null;
@@ -163,7 +206,12 @@ function isNotFound(error: unknown): boolean {
 }
 
 /** All entries of one subject from a sequence on, in order. */
-export async function* readJournal(bus: Bus, stream: string, subject: string, fromSequence: number): AsyncGenerator<Entry> {
+export async function* readJournal(
+  bus: Bus,
+  stream: string,
+  subject: string,
+  fromSequence: number,
+): AsyncGenerator<Entry> {
   let next = Math.max(1, fromSequence);
   for (;;) {
     let got = 0;
@@ -183,7 +231,9 @@ export async function* readJournal(bus: Bus, stream: string, subject: string, fr
       }
       if (got === 0 || pending <= 0) return;
     } else {
-      const stored = await bus.manager.direct.getMessage(stream, { seq: next, next_by_subj: subject }).catch(notFoundIsNull);
+      const stored = await bus.manager.direct
+        .getMessage(stream, { seq: next, next_by_subj: subject })
+        .catch(notFoundIsNull);
       if (!stored) return;
       next = stored.seq + 1;
       yield { subject: stored.subject, sequence: stored.seq, header: stored.header, body: stored.data };
@@ -200,7 +250,8 @@ export async function readStored(
   const stream = streamNames(options.namespace).events;
   const stored = await options.bus.manager.direct.getMessage(stream, { seq: sequence }).catch(notFoundIsNull);
   if (!stored) return { problem: `the record has no event ${sequence}` };
-  if (stored.subject !== journal) return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}` };
+  if (stored.subject !== journal)
+    return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}` };
   const entry: Entry = { subject: journal, sequence, header: stored.header, body: stored.data };
   const problem = entryProblem(options as JournalOptions<unknown>, options.namespace, entry);
   if (problem) return { problem };

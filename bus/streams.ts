@@ -11,6 +11,7 @@ import { Kvm } from '@nats-io/kv';
 import { agentRoles, roles } from '../schemas/row.ts';
 import { registryBucket } from '../schemas/permissions.ts';
 import { streamNames, submitSubject } from '../schemas/subject.ts';
+import { ensureArtifacts } from './artifacts.ts';
 import type { Bus } from './connect.ts';
 
 const nanos = (milliseconds: number) => milliseconds * 1_000_000;
@@ -73,6 +74,7 @@ export async function ensureStreams(bus: Bus, namespace: string, pools: string[]
   });
   for (const consumer of inboxConsumers(namespace, pools, leaseMs)) await ensureConsumer(manager, names.inbox, consumer);
   await new Kvm(bus.jetstream).create(registryBucket(namespace), { ttl: registryTtlMs, history: 1 });
+  await ensureArtifacts(bus, namespace);
 }
 
 async function ensureStream(manager: JetStreamManager, wanted: Partial<StreamConfig> & { name: string }): Promise<void> {

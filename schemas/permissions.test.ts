@@ -82,6 +82,18 @@ test.each([
   ['operator', journalSubject('yard', { entity: 'task', taskId: task })],
   ['operator', '$JS.API.CONSUMER.CREATE.YARD_INBOX.mine.yard.inbox.>'],
   ['operator', '$JS.API.STREAM.DELETE.YARD_EVENTS'],
+  ['coder', '$O.other_artifacts.M.c25hcHNob3Q='],
+  ['coder', '$JS.API.STREAM.PURGE.OBJ_yard_artifacts'],
+  ['coder', '$JS.API.STREAM.DELETE.OBJ_yard_artifacts'],
+  ['coder', '$JS.API.STREAM.UPDATE.OBJ_yard_artifacts'],
+  ['coder', '$JS.API.STREAM.MSG.DELETE.OBJ_yard_artifacts'],
+  ['coder', '$JS.API.CONSUMER.CREATE.OBJ_yard_artifacts.abc.$O.yard_artifacts.M.>'],
+  ['manager', '$O.yard_artifacts.M.c25hcHNob3Q='],
+  ['router', '$O.yard_artifacts.C.abc'],
+  ['inference', '$O.yard_artifacts.C.abc'],
+  ['inference', '$JS.API.STREAM.MSG.GET.OBJ_yard_artifacts'],
+  ['operator', '$O.yard_artifacts.M.c25hcHNob3Q='],
+  ['operator', '$JS.API.STREAM.PURGE.OBJ_yard_artifacts'],
 ] as const)('permissions: the %s may not say %s', (user, subject) => {
   expect(maySay(user, subject)).toBe(false);
 });
@@ -132,6 +144,17 @@ test.each([
   ['operator', '$SRV.INFO'],
   ['operator', roleInbox('yard', 'coder', task)],
   ['operator', '$JS.API.CONSUMER.CREATE.YARD_EVENTS.abc.yard.event.>'],
+  ...agentRoles.flatMap(
+    (role) =>
+      [
+        [role, '$O.yard_artifacts.M.c25hcHNob3Q='],
+        [role, '$O.yard_artifacts.C.abc'],
+        [role, '$JS.API.STREAM.MSG.GET.OBJ_yard_artifacts'],
+        [role, '$JS.API.CONSUMER.CREATE.OBJ_yard_artifacts.abc.$O.yard_artifacts.C.def'],
+      ] as const,
+  ),
+  ['operator', '$JS.API.STREAM.MSG.GET.OBJ_yard_artifacts'],
+  ['operator', '$JS.API.CONSUMER.CREATE.OBJ_yard_artifacts.abc.$O.yard_artifacts.C.def'],
   ['admin', '$JS.API.STREAM.CREATE.YARD_EVENTS'],
 ] as const)('permissions: the %s may say %s', (user, subject) => {
   expect(maySay(user, subject)).toBe(true);

@@ -1,6 +1,6 @@
 import { catalogue } from './catalogue.ts';
 import { destinationsOf, intakesOf, type Destination, type Hole } from './destination.ts';
-import { roles, type Author, type Role, type Row } from './row.ts';
+import { agentRoles, roles, type AgentRole, type Author, type Role, type Row } from './row.ts';
 import { deadSubject, holderSubject, liveSubject, roleInbox, streamNames, submitSubject } from './subject.ts';
 
 /** What a broker's user may say and hear; `allowResponses`: may answer what it was asked. */
@@ -14,6 +14,8 @@ const rows: readonly Row[] = catalogue;
 
 /** The bucket of those who are alive. */
 export const registryBucket = (namespace: string) => `${namespace}_registry`;
+/** The object store: what a run needs to go on at another host. */
+export const artifactsBucket = (namespace: string) => `${namespace}_artifacts`;
 /** The service that answers a submission at once. */
 export const submitService = (namespace: string) => `${namespace}.tasks.submit`;
 
@@ -48,6 +50,23 @@ function looksAt(stream: string): string[] {
   return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`];
 }
 
+/** Reading objects: where one stands, then its pieces, through a consumer that lives as long as they are read. */
+function readsObjects(bucket: string): string[] {
+  const stream = `OBJ_${bucket}`;
+  return [
+    `$JS.API.STREAM.MSG.GET.${stream}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.*.$O.${bucket}.C.*`,
+    `$JS.API.CONSUMER.INFO.${stream}.*`,
+    `$JS.API.CONSUMER.DELETE.${stream}.*`,
+    `$JS.FC.${stream}.>`,
+  ];
+}
+
+/** Putting objects: their pieces, then what they are. Nothing that is stored can be taken away. */
+function putsObjects(bucket: string): string[] {
+  return [`$O.${bucket}.C.*`, `$O.${bucket}.M.*`];
+}
+
 /** Taking from a durable consumer, and making it again should it be gone; its filter is part of the subject. */
 function takes(stream: string, { consumer, subject }: Destination): string[] {
   const [fixed, open] = subject.split('.*', 2);
@@ -61,6 +80,7 @@ function takes(stream: string, { consumer, subject }: Destination): string[] {
 
 function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
   const streams = streamNames(namespace);
+  const objects = artifactsBucket(namespace);
   const says = rows.flatMap((row) => destinationsOf(row, namespace, anything, role));
   const journals = says.filter((one) => one.stream === 'events' && one.channel !== 'journal.mesh');
   const intakes = intakesOf(rows, role, namespace, pools, anything);
@@ -83,6 +103,7 @@ function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
       ...reads(streams.events),
       ...reads(`KV_${registryBucket(namespace)}`),
       ...looksAt(streams.inbox),
+      ...(agentRoles.includes(role as AgentRole) ? [...readsObjects(objects), ...putsObjects(objects)] : []),
       ...intakes.flatMap((one) => takes(streams.inbox, one)),
     ],
     subscribe: [
@@ -115,6 +136,7 @@ function ofOperator(namespace: string): Permissions {
       ...reads(streams.events),
       ...reads(streams.dead),
       ...reads(`KV_${registryBucket(namespace)}`),
+      ...readsObjects(artifactsBucket(namespace)),
       ...looksAt(streams.inbox),
       `$JS.API.STREAM.MSG.GET.${streams.inbox}`,
       ...['NAMES', 'LIST'].flatMap((verb) =>

@@ -107,3 +107,14 @@ export interface ActContext {
   /** Shows progress to whoever watches live; not stored. */
   live(kind: string, data: Record<string, unknown>): void;
 }
+
+/** The mesh's object store: bytes by a name that says what they must be, such as a commit's id. */
+export interface Artifacts {
+  /** The largest object that is taken, in bytes. */
+  limitBytes: number;
+  has(name: string): Promise<boolean>;
+  /** Stores them once; an object of that name is left alone. Throws over the limit, and when they cannot be stored. */
+  put(name: string, bytes: Uint8Array): Promise<{ wasThere: boolean }>;
+  /** Throws when an object is damaged or stops half way. */
+  get(name: string): Promise<Uint8Array | undefined>;
+}

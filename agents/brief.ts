@@ -9,10 +9,15 @@ export function briefOf(work: Work, opening: string): string {
     work.notes.length > 0 ? `# A person added\n${work.notes.join('\n')}` : '',
     work.findings.length > 0
       ? `# Findings of the last review\n${work.findings
-          .map((one) => `- ${one.id} (${one.severity}${one.file ? `, ${one.file}${one.line ? `:${one.line}` : ''}` : ''}): ${one.evidence}`)
+          .map(
+            (one) =>
+              `- ${one.id} (${one.severity}${one.file ? `, ${one.file}${one.line ? `:${one.line}` : ''}` : ''}): ${one.evidence}`,
+          )
           .join('\n')}`
       : '',
-    work.lastTests ? `# Tests\n${work.lastTests.testsPass ? 'They pass.' : 'They fail.'}\n${work.lastTests.output}` : '',
+    work.lastTests
+      ? `# Tests\n${work.lastTests.testsPass ? 'They pass.' : 'They fail.'}\n${work.lastTests.output}`
+      : '',
     opening === '' ? '' : `# Where it stands\n${opening}`,
   ]
     .filter((part) => part !== '')

@@ -1,7 +1,8 @@
 import type { Follow, Owed } from '../schemas/service.ts';
 import type { AgentDefinition } from './role.ts';
 import { finishTool, type Run } from './run-state.ts';
-import { estimateTokens, transcript } from './transcript.ts';
+import { estimateTokens } from './tokens.ts';
+import { transcript } from './transcript.ts';
 
 export interface ToolText {
   name: string;
@@ -13,13 +14,28 @@ const concluding = ['call.completed', 'call.failed', 'call.cancelled'] as const;
 
 /** What a run owes others in this state: its open question, the calling off of abandoned ones, its homecoming. */
 export function outbox(definition: AgentDefinition, tools: ToolText[], run: Run): (Owed | Follow)[] {
-  const owes: (Owed | Follow)[] = run.abandoned.filter((one) => !one.isSettled).map((one) => calledOff(definition, run, one));
+  const owes: (Owed | Follow)[] = run.abandoned
+    .filter((one) => !one.isSettled)
+    .map((one) => calledOff(definition, run, one));
   if (run.phase === 'open' && run.opens?.kind === 'call') owes.push(...question(definition, tools, run));
   if (run.phase === 'concluded' && run.concludedAt) {
-    if (run.work && run.commit !== run.work.repository.baseCommit && run.work.role !== 'reviewer' && run.work.role !== 'planner') {
-      owes.push({ key: `branch|${run.commit}`, follow: { repository: run.work.repository.path, taskId: run.taskId, commit: run.commit } });
+    if (
+      run.work &&
+      run.commit !== run.work.repository.baseCommit &&
+      run.work.role !== 'reviewer' &&
+      run.work.role !== 'planner'
+    ) {
+      owes.push({
+        key: `branch|${run.commit}`,
+        follow: { repository: run.work.repository.path, taskId: run.taskId, commit: run.commit },
+      });
     }
-    owes.push({ key: 'home', to: { inbox: 'role', role: 'manager' }, type: 'work.concluded', data: { ...run.concludedAt } });
+    owes.push({
+      key: 'home',
+      to: { inbox: 'role', role: 'manager' },
+      type: 'work.concluded',
+      data: { ...run.concludedAt },
+    });
   }
   return owes;
 }
@@ -29,7 +45,7 @@ function question(definition: AgentDefinition, tools: ToolText[], run: Run): Owe
   const { callId, choice: place, deadlineAtMs } = run.opens;
   const choice = run.choices[place]!;
   const offered = [...tools.filter((tool) => definition.tools.includes(tool.name)), finish(definition)];
-  const room = choice.contextTokens - choice.maxTokens - estimateTokens(offered as never);
+  const room = choice.contextTokens - choice.maxTokens - estimateTokens(offered);
   return [
     {
       key: `ask|${callId}`,
@@ -68,7 +84,12 @@ function calledOff(definition: AgentDefinition, run: Run, abandoned: Run['abando
     key: `cancel|${abandoned.callId}`,
     to: { inbox: 'pool', pool: abandoned.pool },
     type: 'call.cancel',
-    data: { callId: abandoned.callId, runId: run.work?.runId ?? '', role: definition.name, reason: 'the run no longer waits for it' },
+    data: {
+      callId: abandoned.callId,
+      runId: run.work?.runId ?? '',
+      role: definition.name,
+      reason: 'the run no longer waits for it',
+    },
     answer: {
       journal: { entity: 'call', id: abandoned.callId },
       isAnsweredBy: concluding,
@@ -81,7 +102,8 @@ function calledOff(definition: AgentDefinition, run: Run, abandoned: Run['abando
 function finish(definition: AgentDefinition): ToolText {
   return {
     name: finishTool,
-    description: 'Ends your work with its result.',
+    description:
+      'Ends your work with its result. Call it alone, once you have seen what your other calls brought.',
     arguments: definition.result as unknown as Record<string, unknown>,
   };
 }

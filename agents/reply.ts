@@ -1,6 +1,9 @@
-import { Ajv, type ValidateFunction } from 'ajv';
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { Reply } from '../schemas/call.ts';
+import type { AgentRole } from '../schemas/row.ts';
+import { objectsIn, spoken } from './reply-text.ts';
 import type { AgentDefinition } from './role.ts';
+import { contradictionIn } from './roles/reviewer.ts';
 import { finishTool, type ToolCallOfReply } from './run-state.ts';
 
 /** What a reply asks for. */
@@ -9,48 +12,88 @@ export type Meaning =
   | { means: 'result'; result: Record<string, unknown>; toolCallId?: string }
   | { means: 'nothing valid'; correction: string };
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+// Models write `null` for what they leave out, numbers as texts, and no empty lists: what is meant is clear.
+const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: true, useDefaults: true });
 const compiled = new Map<string, ValidateFunction>();
 
-/** Reads a reply by the role's schema; what breaks it is said back to the model, every error with its path. */
-export function meaningOf(definition: AgentDefinition, reply: Reply): Meaning {
-  const finish = reply.toolCalls.find((call) => call.name === finishTool);
+/** What no schema can say: a result that speaks against itself, in a sentence for the model. */
+const contradictions: Partial<Record<AgentRole, (result: never) => string | undefined>> = {
+  reviewer: contradictionIn,
+};
+
+const mostQuoted = 300;
+
+/**
+ * Reads a reply by the role's schema; what breaks it is said back to the model, every error with its path. A text is
+ * taken for the end of the work only where the work has begun: many models announce in prose what they are about to do.
+ */
+export function meaningOf(definition: AgentDefinition, reply: Reply, hasChanged: boolean): Meaning {
   const others = reply.toolCalls.filter((call) => call.name !== finishTool);
   if (others.length > 0) return { means: 'tools', calls: others };
+  const isCut = reply.finish === 'length';
+  const cut = isCut ? ' The reply was cut off at its length limit: be briefer.' : '';
+  const finish = reply.toolCalls[0];
   if (finish) {
     if (finish.arguments === null) {
-      return { means: 'nothing valid', correction: `The arguments of finish are no JSON object: ${finish.invalidArguments ?? ''}` };
+      const written = (finish.invalidArguments ?? '').slice(0, mostQuoted);
+      return invalid(`The arguments of finish are no JSON object: ${written}.${cut}`);
     }
-    const read = resultOf(definition, finish.arguments);
+    const read = resultIn(definition, finish.arguments);
     return read.means === 'result' ? { ...read, toolCallId: finish.id } : read;
   }
-  const asJson = jsonIn(reply.content);
-  if (asJson) {
-    const read = resultOf(definition, asJson);
-    if (read.means === 'result' || !definition.textIsResult) return read;
+  const text = spoken(reply.content);
+  const objects = objectsIn(text);
+  const results = objects.map((one) => resultIn(definition, argumentsOfFinish(one) ?? one));
+  const result = results.find((one) => one.means === 'result');
+  if (result) return result;
+  const written = objects.find((one) => isCallOf(definition, one));
+  if (written) {
+    return invalid(
+      `Your text holds a call of ${String(written['name'])}, which was not performed. Call the tool itself, or reply with that JSON and nothing else.`,
+    );
   }
-  if (definition.textIsResult && reply.content.trim() !== '') return { means: 'result', result: { summary: reply.content.trim() } };
-  const cut = reply.finish === 'length' ? ' The reply was cut off at its length limit.' : '';
-  return { means: 'nothing valid', correction: `Call a tool, or end by calling finish.${cut} finish takes: ${JSON.stringify(definition.result)}` };
+  if (definition.textIsResult && text !== '' && !isCut) {
+    if (hasChanged) return { means: 'result', result: { summary: text } };
+    return invalid(
+      'Nothing is changed yet, and no tool was called. Call a tool to go on, or call finish if nothing is to be done.',
+    );
+  }
+  const said = text === '' ? 'The reply was empty. ' : '';
+  const howTo = `${said}Call a tool, or end by calling finish; if you cannot call tools, reply with its arguments as JSON and nothing else.${cut} finish takes: ${JSON.stringify(definition.result)}`;
+  const [broken] = results;
+  if (broken?.means === 'nothing valid' && !definition.textIsResult) return invalid(broken.correction + cut);
+  return invalid(howTo);
 }
 
-function resultOf(definition: AgentDefinition, value: Record<string, unknown>): Meaning {
+const invalid = (correction: string): Meaning => ({ means: 'nothing valid', correction });
+
+function resultIn(definition: AgentDefinition, value: Record<string, unknown>): Meaning {
   const validate = compiled.get(definition.name) ?? ajv.compile(definition.result);
   compiled.set(definition.name, validate);
-  if (validate(value)) return { means: 'result', result: value };
-  const errors = (validate.errors ?? []).map((error) => `${error.instancePath || '/'} ${error.message}`).join('; ');
-  return { means: 'nothing valid', correction: `The result does not fit its schema: ${errors}. Call finish again with all of it.` };
+  // A copy, since validation mends it; what is given as null is left out.
+  const result = JSON.parse(JSON.stringify(value), (_key, one: unknown) =>
+    one === null ? undefined : one,
+  ) as Record<string, unknown>;
+  const problem = validate(result)
+    ? contradictions[definition.name]?.(result as never)
+    : (validate.errors ?? []).map(describe).join('; ');
+  if (!problem) return { means: 'result', result };
+  return invalid(`The result does not fit: ${problem}. Call finish again with all of it.`);
 }
 
-/** A model without tool calling may give its result as JSON, fenced or not. */
-function jsonIn(text: string): Record<string, unknown> | undefined {
-  const fenced = /```(?:json)?\s*([\s\S]*?)```/.exec(text)?.[1] ?? text;
-  const [from, to] = [fenced.indexOf('{'), fenced.lastIndexOf('}')];
-  if (from < 0 || to <= from) return undefined;
-  try {
-    const value: unknown = JSON.parse(fenced.slice(from, to + 1));
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
+function describe(error: ErrorObject): string {
+  const values =
+    error.keyword === 'enum' ? ` (${(error.params['allowedValues'] as unknown[]).join(', ')})` : '';
+  return `${error.instancePath || '/'} ${error.message ?? 'is wrong'}${values}`;
+}
+
+/** A call of the closing tool that was written as text. */
+function argumentsOfFinish(value: Record<string, unknown>): Record<string, unknown> | undefined {
+  const given = value['arguments'] ?? value['parameters'];
+  const isFinish = value['name'] === finishTool && typeof given === 'object' && given !== null;
+  return isFinish ? (given as Record<string, unknown>) : undefined;
+}
+
+function isCallOf(definition: AgentDefinition, value: Record<string, unknown>): boolean {
+  return typeof value['name'] === 'string' && definition.tools.includes(value['name']);
 }

@@ -1,63 +1,80 @@
-import type { ModelMessage } from '../schemas/call.ts';
+import { spoken } from './reply-text.ts';
 import type { AgentDefinition } from './role.ts';
-import { finishTool, openingTool, testsTool, type Run, type Turn } from './run-state.ts';
-import type { Static } from 'typebox';
+import { finishTool, isOpening, testsTool, type Run, type ToolCallOfReply, type Turn } from './run-state.ts';
+import { shorten, type Message } from './shorten.ts';
 
-type Message = Static<typeof ModelMessage>;
-
-/** A cautious guess: code and English run at about four characters a token. */
-const charactersAToken = 3.5;
-
-/** About how many tokens a model will count for these messages. */
-export function estimateTokens(messages: Message[]): number {
-  return Math.ceil(messages.reduce((sum, message) => sum + JSON.stringify(message).length, 0) / charactersAToken);
-}
+type ReplyTurn = Turn & { turn: 'reply' };
+type StepTurn = Turn & { turn: 'step' };
 
 /**
- * What the model reads: the steps so far as messages, within `tokens`. Where it is too long, the outputs of the oldest
- * steps are left out first, openly; the brief and the latest turns stay.
+ * What the model reads: the steps so far as messages, cut openly to about `tokens`. Every reply is there, and every
+ * tool call of it has one answer, as servers want it.
  */
 export function transcript(definition: AgentDefinition, run: Run, tokens: number): Message[] {
-  const opening = run.turns.find((one) => one.turn === 'step' && one.step.tool === openingTool);
-  const head: Message[] = [
+  const opening = run.turns.find((one): one is StepTurn => one.turn === 'step' && isOpening(one.step));
+  const messages: Message[] = [
     { role: 'system', content: definition.system },
-    { role: 'user', content: definition.brief(run.work!, opening?.turn === 'step' ? opening.outcome.output : '') },
+    { role: 'user', content: definition.brief(run.work!, opening?.outcome.output ?? '') },
   ];
-  const turns = run.turns.flatMap(messagesOf);
-  let shortened = 0;
-  const messages = () => [...head, ...turns];
-  for (let place = 0; place < turns.length - 4 && estimateTokens(messages()) > tokens; place += 1) {
-    const turn = turns[place]!;
-    if (turn.role !== 'tool' || turn.content.length < 400) continue;
-    turns[place] = { ...turn, content: `${turn.content.slice(0, 120)}\n[${turn.content.length - 120} characters of this older output are left out to fit the context window]` };
-    shortened += 1;
-  }
-  // Still too long: the brief itself is cut, openly, rather than sent to be truncated silently.
-  const over = estimateTokens(messages()) - tokens;
-  const brief = head[1] as { role: 'user'; content: string };
-  if (over > 0 && brief.content.length > over * charactersAToken + 500) {
-    const keep = Math.floor(brief.content.length - over * charactersAToken - 200);
-    head[1] = { role: 'user', content: `${brief.content.slice(0, keep)}\n[${brief.content.length - keep} characters are left out to fit the context window]` };
-  }
-  return messages();
+  run.turns.forEach((turn, place) => {
+    if (turn.turn === 'reply') messages.push(...exchange(turn, stepsAfter(run.turns, place)));
+  });
+  return shorten(messages, tokens);
 }
 
-function messagesOf(turn: Turn): Message[] {
-  if (turn.turn === 'reply') {
-    const { reply, correction } = turn;
-    // A closing call beside others is not heard: the others come first, and the model closes when it has seen them.
-    const others = reply.toolCalls.filter((call) => call.name !== finishTool);
-    const toolCalls = others.length > 0 ? others : reply.toolCalls;
-    const said: Message = { role: 'assistant', content: reply.content, toolCalls };
-    if (!correction) return [said];
-    // Every tool call wants an answer of its own; a correction answers them all.
-    const answers: Message[] = toolCalls.map((call) => ({ role: 'tool', toolCallId: call.id, content: correction, status: 'failed' }));
-    return answers.length > 0 ? [said, ...answers] : [said, { role: 'user', content: correction }];
+/** The steps that a reply led to. */
+function stepsAfter(turns: Turn[], place: number): StepTurn[] {
+  const next = turns.findIndex((one, index) => index > place && one.turn === 'reply');
+  return turns.slice(place + 1, next === -1 ? undefined : next).filter((one) => one.turn === 'step');
+}
+
+/** A reply with the answers to all its calls, in their order, and what else it led to. */
+function exchange(turn: ReplyTurn, steps: StepTurn[]): Message[] {
+  const { reply, correction } = turn;
+  const { toolCalls } = reply;
+  const text = spoken(reply.content);
+  // Some servers refuse a message with nothing in it.
+  const content = text === '' && toolCalls.length === 0 ? '(no text)' : text;
+  const said: Message = { role: 'assistant', content, toolCalls };
+  if (toolCalls.length === 0) {
+    const told = [...steps.map(outputOf), ...(correction ? [correction] : [])];
+    return [said, ...told.map((one): Message => ({ role: 'user', content: one }))];
   }
-  const { step, outcome } = turn;
-  if (step.tool === openingTool) return [];
+  const left = [...steps];
+  const answers = toolCalls.map((call): Message => {
+    const found = left.findIndex((one) => one.step.toolCallId === call.id);
+    const [step] = found === -1 ? [] : left.splice(found, 1);
+    return { role: 'tool', toolCallId: call.id, ...answerTo(call, step, turn) };
+  });
+  return [said, ...answers];
+}
+
+function answerTo(
+  call: ToolCallOfReply,
+  step: StepTurn | undefined,
+  { reply, correction }: ReplyTurn,
+): { content: string; status: 'ok' | 'failed' | 'denied' } {
+  if (step && call.arguments === null) {
+    const written = (call.invalidArguments ?? '').slice(0, 300);
+    const cut =
+      reply.finish === 'length' ? ' The reply was cut off at its length limit: do less at once.' : '';
+    return {
+      content: `Nothing was done: the arguments are no JSON object.${cut} They were: ${written}`,
+      status: 'failed',
+    };
+  }
+  if (step) return { content: outputOf(step), status: step.outcome.status };
+  if (correction) return { content: correction, status: 'failed' };
+  const isBeside = call.name === finishTool && reply.toolCalls.some((one) => one.name !== finishTool);
+  const content = isBeside
+    ? 'Not heard, since other calls came with it. Look at what they brought; then call finish alone.'
+    : 'Not performed.';
+  return { content, status: 'failed' };
+}
+
+function outputOf({ step, outcome }: StepTurn): string {
   const isRed = step.tool === testsTool && outcome.tests?.testsPass === false;
-  const said = isRed ? `The harness ran the tests and they fail:\n${outcome.output}` : outcome.output;
-  if (step.toolCallId) return [{ role: 'tool', toolCallId: step.toolCallId, content: said, status: outcome.status }];
-  return [{ role: 'user', content: said }];
+  return isRed
+    ? `The harness ran the tests and they fail:\n${outcome.output}`
+    : outcome.output || '(no output)';
 }

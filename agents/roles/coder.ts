@@ -14,7 +14,9 @@ export const coder: AgentDefinition = {
   brief: briefOf,
   opening: 'baseline',
   tools: ['list-dir', 'read-file', 'search-files', 'edit-file', 'write-file', 'run-program'],
-  result: Type.Object({ summary: Type.String({ minLength: 1, description: 'What was changed and why, in a few sentences' }) }),
+  result: Type.Object({
+    summary: Type.String({ minLength: 1, description: 'What was changed and why, in a few sentences' }),
+  }),
   textIsResult: true,
   endsWithTests: true,
 };

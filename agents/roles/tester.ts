@@ -13,7 +13,9 @@ export const tester: AgentDefinition = {
   brief: briefOf,
   opening: 'baseline',
   tools: ['list-dir', 'read-file', 'search-files', 'edit-file', 'write-file', 'run-program'],
-  result: Type.Object({ summary: Type.String({ minLength: 1, description: 'Which tests were written and what they show' }) }),
+  result: Type.Object({
+    summary: Type.String({ minLength: 1, description: 'Which tests were written and what they show' }),
+  }),
   textIsResult: true,
   endsWithTests: true,
 };

@@ -22,7 +22,7 @@ export interface GitRequest {
   gitDirectory?: string;
   /** More names that git leaves alone in this worktree, as of `.gitignore`. */
   excludesFile?: string;
-  input?: string;
+  input?: string | Uint8Array;
   environment?: Record<string, string>;
   /** True where a person asked for a change of their own checkout: their own git settings count then. */
   asUser?: boolean;
@@ -56,11 +56,26 @@ export async function git(args: string[], request: GitRequest): Promise<string> 
   return result.stdout;
 }
 
+/** As `git`, for what is not text. */
+export async function gitBytes(args: string[], request: GitRequest): Promise<Uint8Array> {
+  const result = await run(args, request);
+  if (result.exitCode !== 0) throw new GitError(args, result.exitCode, result.stderr);
+  return result.stdout;
+}
+
 /** As `git`, but an exit code is an answer. A full disk still throws. */
 export async function tryGit(
   args: string[],
   request: GitRequest,
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  const { exitCode, stdout, stderr } = await run(args, request);
+  return { exitCode, stdout: stdout.toString('utf8'), stderr };
+}
+
+async function run(
+  args: string[],
+  request: GitRequest,
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
   const settings = [
     ...safeSettings,
     ...(request.excludesFile ? ['-c', `core.excludesFile=${request.excludesFile}`] : []),
@@ -86,7 +101,7 @@ export async function tryGit(
       `The disk that holds ${request.directory} is full: git could not write there. Free some space.`,
     );
   }
-  return { exitCode, stdout: Buffer.concat(chunks.out).toString('utf8'), stderr };
+  return { exitCode, stdout: Buffer.concat(chunks.out), stderr };
 }
 
 function environmentFor(request: GitRequest): Record<string, string> {

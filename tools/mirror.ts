@@ -20,6 +20,12 @@ export const mirrorsDirectory = (stateDirectory: string): string => join(stateDi
 /** The lock to hold while worktrees of a mirror are added or removed, or the mirror itself is made. */
 export const mirrorLock = (mirror: string): string => mirror.replace(/\.git$/, '.lock');
 
+/** Where the private copy of a repository is, or would be. */
+export function mirrorOf(stateDirectory: string, repository: string): string {
+  const hash = createHash('sha256').update(repository).digest('hex').slice(0, 16);
+  return join(mirrorsDirectory(stateDirectory), `${hash}.git`);
+}
+
 /**
  * Makes sure that there is a private bare copy of the user's repository that has `commit`, and gives its path.
  * Objects are shared by hard links where the disk allows it. Until a branch is published nothing is written to
@@ -35,11 +41,12 @@ export async function ensureMirror(request: {
 }): Promise<string> {
   const { repository, commit } = request;
   requireObjectId(commit);
-  const hash = createHash('sha256').update(repository).digest('hex').slice(0, 16);
-  const mirror = join(mirrorsDirectory(request.stateDirectory), `${hash}.git`);
+  const mirror = mirrorOf(request.stateDirectory, repository);
   if (existsSync(mirror) && (await isKept(mirror, commit))) return mirror;
   await withLock(mirrorLock(mirror), async () => {
-    if (!existsSync(mirror)) await clone(repository, mirror);
+    if (!existsSync(mirror)) {
+      await makeMirror(mirror, (unfinished, directory) => clone(repository, unfinished, directory));
+    }
     await keep(repository, mirror, commit);
   });
   return mirror;
@@ -52,27 +59,37 @@ export async function listMirrors(stateDirectory: string): Promise<string[]> {
   return names.filter((name) => /^[0-9a-f]{16}\.git$/.test(name)).map((name) => join(directory, name));
 }
 
-async function clone(repository: string, mirror: string): Promise<void> {
+/**
+ * Makes a mirror, under another name until `make` has made it whole there; what a killed process left is under the
+ * lock and nobody's. To be called with the mirror's lock held.
+ */
+export async function makeMirror(
+  mirror: string,
+  make: (unfinished: string, directory: string) => Promise<void>,
+): Promise<void> {
   const directory = join(mirror, '..');
   await mkdir(directory, { recursive: true });
-  // Under another name until it is whole; what a killed process left is under the lock and nobody's.
   const unfinished = mirror.replace(/\.git$/, '.unfinished');
   await rm(unfinished, { recursive: true, force: true });
-  await git(['clone', '--quiet', '--bare', '--local', '--no-tags', '--template=', repository, unfinished], {
-    directory,
-  });
+  await make(unfinished, directory);
   for (const [name, value] of Object.entries(mirrorSettings)) {
     await git(['config', name, value], { directory: unfinished });
   }
+  await rename(unfinished, mirror);
+}
+
+async function clone(repository: string, unfinished: string, directory: string): Promise<void> {
+  const flags = ['--quiet', '--bare', '--local', '--no-tags', '--template='];
+  await git(['clone', ...flags, repository, unfinished], { directory });
   // Branches of earlier tasks came along; the journal is what says where a task's branch is.
   const ours = await git(['for-each-ref', '--format=delete %(refname)', 'refs/heads/switchyard/'], {
     directory: unfinished,
   });
   if (ours !== '') await git(['update-ref', '--stdin'], { directory: unfinished, input: ours });
-  await rename(unfinished, mirror);
 }
 
-const keptRef = (commit: string): string => `refs/switchyard/base/${commit}`;
+/** The ref by which a mirror keeps a commit that a task starts from. */
+export const keptRef = (commit: string): string => `refs/switchyard/base/${commit}`;
 
 async function isKept(mirror: string, commit: string): Promise<boolean> {
   const found = await tryGit(['rev-parse', '--verify', '--quiet', keptRef(commit)], { directory: mirror });

@@ -109,14 +109,15 @@ export async function askAboutTask<Name extends TypeName>(
 export function sayQueued(managers: number, taskId: string, verb: string, output: Output): number {
   const isAbsent = managers === 0;
   const why = isAbsent ? 'no manager is alive' : `no manager took it within ${patienceMs / 1000} s`;
-  output.result({ taskId, event: 'queued', managers }, [
+  output.progress([
     [
       span(`${verb}: queued, nothing is lost: `, 'warn'),
       span(why),
       span('; it is decided on when one takes it'),
     ],
-    [span('  start one: ', 'dim'), span('./switchyard start manager', 'accent')],
+    ...(isAbsent ? [[span('  start one: ', 'dim'), span('./switchyard start manager', 'accent')]] : []),
   ]);
+  output.result({ taskId, event: 'queued', managers }, taskId);
   return isAbsent ? exitCodes.done : exitCodes.cancelled;
 }
 
@@ -125,5 +126,7 @@ function doesNotApply(verb: string, view: TaskView): CommandError {
   const why = view.pause
     ? `paused (${view.pause.kind.replaceAll('_', ' ')}: ${view.pause.reason})`
     : view.state;
-  return new CommandError(`${verb} does not apply: the task is ${why}`, whatApplies(view).join('   or   '));
+  return new CommandError(
+    `${verb} does not apply: the task is ${why}. What does: ${whatApplies(view).join('   or   ')}`,
+  );
 }

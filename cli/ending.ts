@@ -1,4 +1,4 @@
-import { span, type Span } from '../observability/span.ts';
+import { span, verbatim, type Span } from '../observability/span.ts';
 import { elapsedMs, type TaskView } from '../observability/task-view.ts';
 import {
   countText,
@@ -136,7 +136,7 @@ function diffText(diff: string): Span[][] {
           : line.startsWith('@@')
             ? 'accent'
             : 'plain';
-    return [span(`  ${line.replaceAll('\t', '    ')}`, tone, 200)];
+    return [verbatim(`  ${line}`, tone)];
   });
   const more = lines.length - shown.length;
   return [[], ...shown, ...(more > 0 ? [[span(`  ... ${countText(more, 'more line')}`, 'dim')]] : [])];

@@ -20,7 +20,7 @@ export function registerFix(program: Command): void {
     .command('fix')
     .summary('work on a repository of yours, with the running mesh')
     .description(
-      'Allows the repository and the commands that you name here, submits the task and follows it to its end. Work goes on in worktrees of its own, on branch switchyard/<task>, from the commit that is checked out: uncommitted changes are left as they are and left out of the work. Nothing is merged until `apply`.',
+      'Allows the repository and the commands that you name here, submits the task and follows it to its end. Work goes on in worktrees of its own, on branch `switchyard/TASK`, from the commit that is checked out: uncommitted changes are left as they are and left out of the work. Nothing is merged until `apply`.',
     )
     .argument('<dir>', 'the git repository')
     .option('--goal <text>', 'what is wanted; left out: that the tests pass')
@@ -35,7 +35,7 @@ export function registerFix(program: Command): void {
     [
       ['fix . --test "npm test"', 'make the tests of this repository pass'],
       [
-        'fix ~/code/app --goal "Accept ISO dates" --test "npm test" --setup "npm ci"',
+        'fix /srv/code/app --goal "Accept ISO dates" --test "npm test" --setup "npm ci"',
         'with dependencies to install',
       ],
       ['fix . --goal "Split the parser" --test "npm test" --plan --approve-plan', 'see the plan first'],

@@ -18,16 +18,8 @@ export interface Call<Options> {
 /** A command line and what it does. */
 export type Example = readonly [line: string, meaning: string];
 
-const examplesOf = new WeakMap<Command, readonly Example[]>();
-
-/** The examples of a verb; the page and its help show the same. */
-export function readExamples(command: Command): readonly Example[] {
-  return examplesOf.get(command) ?? [];
-}
-
 /** Puts examples below the help of a verb. */
 export function withExamples(command: Command, examples: readonly Example[]): Command {
-  examplesOf.set(command, examples);
   const width = Math.max(...examples.map(([line]) => line.length));
   const lines = examples.map(([line, meaning]) => `  ./switchyard ${line.padEnd(width)}   ${meaning}`);
   return command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'));

@@ -7,6 +7,7 @@ import { runIdOf, type RunView } from './run-view.ts';
 import {
   actionText,
   countText,
+  diffText,
   durationText,
   findingSpans,
   modelText,
@@ -21,7 +22,7 @@ export function runLine(type: EventOf<'run'>, recorded: RecordedEvent, view: Tas
   const run = view.runs[runIdOf(recorded)];
   switch (type) {
     case 'run.started': {
-      const { work, choices, opens } = data as DataOf<'run.started'>;
+      const { choices, opens } = data as DataOf<'run.started'>;
       return {
         glyph: '●',
         tone: 'accent',
@@ -30,7 +31,6 @@ export function runLine(type: EventOf<'run'>, recorded: RecordedEvent, view: Tas
           span(modelText(choices[0]), 'accent'),
           span(`: ${nextText(opens, run)}`, 'dim'),
         ],
-        details: work.findings.map(findingSpans),
       };
     }
     case 'run.replied': {
@@ -39,9 +39,9 @@ export function runLine(type: EventOf<'run'>, recorded: RecordedEvent, view: Tas
         glyph: correction ? '!' : '◂',
         tone: correction ? 'warn' : 'plain',
         spans: [
-          span(`${modelOfClosed(run)} `, 'accent'),
+          span(modelOfClosed(run), 'accent'),
           ...(correction
-            ? [span('could not be used: ', 'warn'), span(correction, 'plain', 160)]
+            ? [span(': cannot be used: ', 'warn'), span(correction, 'plain', 160)]
             : replySpans(reply as Reply, opens)),
         ],
       };
@@ -123,7 +123,10 @@ function concludedLine(concluded: DataOf<'run.concluded'>, run: RunView | undefi
     ],
     details: [
       ...(outcome ? outcomeDetails(outcome) : []),
-      ...(result?.role === 'reviewer' ? result.findings.map(findingSpans) : []),
+      // Blocking findings stand below the manager's line, which says what becomes of them.
+      ...(result?.role === 'reviewer'
+        ? result.findings.filter((one) => one.severity === 'advice').map(findingSpans)
+        : []),
       ...(result?.role === 'planner'
         ? result.items.map((item, index) => [span(`${index + 1}. ${item.role}: `, 'dim'), span(item.goal)])
         : []),
@@ -137,7 +140,7 @@ function replySpans(reply: Reply, opens: Opens): Span[] {
   const says = calls.length > 0 ? calls.join('; ') : stepText(opens);
   const tokens = `${reply.inputTokens}+${reply.outputTokens}${reply.tokensAreEstimated ? ' tokens, estimated' : ' tokens'}`;
   return [
-    span('answers: ', 'dim'),
+    span(': ', 'dim'),
     span(says, 'plain', 160),
     span(` (${tokens}, ${durationText(reply.durationMs)})`, 'dim'),
   ];
@@ -146,11 +149,19 @@ function replySpans(reply: Reply, opens: Opens): Span[] {
 function outcomeSpans(outcome: Outcome, run: RunView | undefined): Span[] {
   const step = run?.closed;
   const isBaseline = step?.kind === 'tool' && step.tool === 'prepare';
-  const { tests, commit, status, durationMs, sandbox } = outcome;
+  const { tests, commit, status, durationMs, sandbox, diff } = outcome;
   const tone: Tone = status === 'ok' ? 'plain' : status === 'denied' ? 'warn' : 'bad';
-  const said = status === 'ok' ? (tests || commit ? '' : firstLine(outcome.output)) : outcome.output;
+  const said =
+    status === 'ok' ? (tests || commit || isBaseline ? '' : firstLine(outcome.output)) : outcome.output;
   return [
-    span(isBaseline && tests ? 'tests before any change' : stepText(step), tone),
+    span(
+      isBaseline && tests
+        ? 'tests before any change'
+        : isBaseline && diff !== undefined
+          ? `reads the change so far (${diffText(diff)})`
+          : stepText(step),
+      tone,
+    ),
     ...(status === 'ok'
       ? []
       : [span(status === 'denied' ? ' DENIED' : ' failed', status === 'denied' ? 'warn' : 'bad')]),

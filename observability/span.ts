@@ -41,6 +41,12 @@ export function span(text: string, tone: Tone = 'plain', most?: number): Span {
   return { text: `${lead}${plainText(text, most)}${trail}`, tone };
 }
 
+/** A span that keeps its blanks, for code; a tab is four of them. */
+export function verbatim(text: string, tone: Tone = 'plain', most = 200): Span {
+  const flat = text.replaceAll('\t', '    ').replaceAll(controls, ' ');
+  return { text: flat.length > most ? `${flat.slice(0, most - 1)}…` : flat, tone };
+}
+
 /** Spans without tones, joined; for logs and tests. */
 export function textOf(spans: Span[]): string {
   return spans.map((one) => one.text).join('');

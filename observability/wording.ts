@@ -43,7 +43,8 @@ export const shortId = (id: string) => plainText(id).slice(0, 8);
 /** Replies that were written beforehand are never shown as a model's. */
 export function modelText(choice: Pick<Choice, 'model' | 'backend'> | undefined): string {
   if (!choice) return 'a model';
-  return choice.backend === 'scripted' ? `${choice.model} (scripted)` : choice.model;
+  if (choice.backend !== 'scripted') return choice.model;
+  return choice.model === 'scripted' ? 'scripted replies' : `${choice.model} (scripted)`;
 }
 
 /** What a step does, in a few words: `edit-file slots.js`. */
@@ -74,4 +75,12 @@ export function findingSpans(finding: Finding): Span[] {
     span(place, 'dim'),
     span(finding.evidence, 'plain', 200),
   ];
+}
+
+/** `+12 -3 lines` of a unified diff. */
+export function diffText(diff: string): string {
+  const lines = diff.split('\n');
+  const count = (sign: string) =>
+    lines.filter((line) => line.startsWith(sign) && !line.startsWith(sign.repeat(3))).length;
+  return `+${count('+')} -${count('-')} lines`;
 }

@@ -1,0 +1,198 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeMeshFile } from '../config/mesh-file.ts';
+import { checkoutRoot } from '../config/state.ts';
+
+let folder: string;
+let state: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'switchyard-cli-'));
+  state = join(folder, 'state');
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Ended {
+  code: number;
+  out: string;
+  error: string;
+}
+
+/** The command as a person starts it, on a state folder of its own. */
+function switchyard(...words: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(checkoutRoot, 'cli/main.ts'), '--state', state, ...words],
+      { cwd: folder, timeout: 20_000 },
+      (_, out, error) => resolve({ code: child.exitCode ?? -1, out, error }),
+    );
+  });
+}
+
+test('switchyard: without a mesh a verb says how to start one, and exits 6', async () => {
+  const { code, out, error } = await switchyard('status');
+  expect(code).toBe(6);
+  expect(out).toBe('');
+  expect(error).toContain(`no mesh runs on ${state}`);
+  expect(error).toContain('./switchyard up');
+});
+
+test('switchyard: with --json an error is one document on standard output, and the code is the same', async () => {
+  const { code, out } = await switchyard('list', '--json');
+  expect(code).toBe(6);
+  expect(JSON.parse(out)).toMatchObject({
+    error: { problems: [expect.stringContaining('no mesh runs')], exitCode: 6 },
+  });
+});
+
+test.each([
+  [['sttaus'], 'Did you mean status?'],
+  [['list', '--limti', '3'], 'Did you mean --limit?'],
+  [['submit'], "required option '--repo <dir>'"],
+  [['cancel'], "missing required argument 'task'"],
+  [['resume', 'latest', '--deadline', 'soon'], 'such as 90s, 30m, 1h'],
+  [['resume', 'latest', '--budget', 'much'], 'Give dollars, such as 1.50'],
+  [['resume', 'latest', '--cycles', '-1'], 'Give a whole number'],
+  [['list', '--state-is', 'sleeping'], 'Allowed choices are running'],
+  [['submit', '--repo', '.', '--source', 'ci'], '--id'],
+  [['doctor', '--model', 'what'], 'ollama:NAME'],
+])('switchyard: %j is wrong usage and says what would be right', async (words, right) => {
+  const { code, error } = await switchyard(...words);
+  expect(error).toContain(right);
+  expect(code).toBe(2);
+});
+
+test('switchyard: help exits 0 and shows examples and the global options', async () => {
+  const { code, out } = await switchyard('fix', '--help');
+  expect(code).toBe(0);
+  expect(out).toContain('Examples:');
+  expect(out).toContain('--state <dir>');
+  expect((await switchyard('--version')).out.trim()).toMatch(/^\d+\.\d+\.\d+/);
+});
+
+test('switchyard: version tells itself and its Node', async () => {
+  const { code, out } = await switchyard('version', '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({
+    version: expect.stringMatching(/^\d/),
+    node: process.versions.node,
+  });
+});
+
+test('switchyard: a broken switchyard.yaml names every mistake with its line and the nearest spelling, and exits 2', async () => {
+  const file = join(folder, 'broken.yaml');
+  writeFileSync(file, 'mesh:\n  nmae: x\nlimits:\n  hops: many\n');
+  for (const verb of [['status'], ['config', 'validate'], ['doctor']]) {
+    const { code, error } = await switchyard(...verb, '--config', file);
+    expect(code).toBe(2);
+    expect(error).toMatch(/broken\.yaml:2:.*mesh\.nmae: .*did you mean "name"\?/);
+    expect(error).toMatch(/broken\.yaml:4:.*limits\.hops: .*accepted:/);
+  }
+});
+
+test('switchyard: config init writes a file that validates, and does not write over it', async () => {
+  const file = join(folder, 'new.yaml');
+  expect((await switchyard('config', 'init', '--config', file)).code).toBe(0);
+  expect(statSync(file).mode & 0o077).toBe(0);
+  expect((await switchyard('config', 'validate', '--config', file)).out).toContain(`valid: ${file}`);
+  writeFileSync(file, '# mine\n');
+  const again = await switchyard('config', 'init', '--config', file);
+  expect(again.code).toBe(1);
+  expect(again.error).toContain('--force');
+  expect(readFileSync(file, 'utf8')).toBe('# mine\n');
+});
+
+test('switchyard: config show prints what holds, and validate --json the digest of it', async () => {
+  const shown = JSON.parse((await switchyard('config', 'show', '--json')).out) as {
+    digest: string;
+    config: { limits: { hops: number } };
+  };
+  expect(shown.config.limits.hops).toBe(5);
+  expect(JSON.parse((await switchyard('config', 'validate', '--json')).out)).toMatchObject({
+    digest: shown.digest,
+  });
+});
+
+test('switchyard: a mesh that died is an unreachable broker, not a stack trace', async () => {
+  const dead = join(folder, 'dead');
+  mkdirSync(dead, { mode: 0o700 });
+  const port = await freePort();
+  writeMeshFile(dead, {
+    name: 'x',
+    namespace: 'yard',
+    url: `nats://127.0.0.1:${port}`,
+    ports: {},
+    processes: [],
+    startedAtMs: 1,
+  });
+  const lost = await switchyard('list', '--state', dead);
+  expect(lost.code).toBe(4);
+  expect(lost.error).toContain('credentials cannot be read');
+  const named = join(folder, 'named.yaml');
+  writeFileSync(named, `mesh: { url: nats://127.0.0.1:${port} }\n`);
+  const unreachable = await switchyard('list', '--config', named);
+  expect(unreachable.code).toBe(6);
+  expect(unreachable.error).toContain(`no nats-server answers at nats://127.0.0.1:${port}`);
+  expect(unreachable.error).not.toMatch(/\n\s+at /);
+});
+
+test('switchyard: doctor finds what is needed here, and names what mends the rest', async () => {
+  const { code, out } = await switchyard('doctor', '--no-models', '--json');
+  const { ok, checks } = JSON.parse(out) as {
+    ok: boolean;
+    checks: { name: string; state: string; mend?: string }[];
+  };
+  expect(checks.map((one) => one.name)).toEqual(
+    expect.arrayContaining([
+      'Node.js',
+      'git',
+      'npm',
+      'nats-server',
+      'mesh',
+      'disk',
+      'state',
+      'sandbox',
+      'search',
+      'ports',
+    ]),
+  );
+  expect(checks.filter((one) => one.state !== 'ok' && !one.mend)).toEqual([]);
+  expect(code).toBe(ok ? 0 : 1);
+});
+
+test('switchyard: doctor exits 1 for an occupied port, with the mend', async () => {
+  const server = createServer();
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+  );
+  try {
+    const file = join(folder, 'port.yaml');
+    writeFileSync(file, `mesh: { port: ${port} }\n`);
+    const { code, out } = await switchyard('doctor', '--no-models', '--config', file);
+    expect(code).toBe(1);
+    expect(out).toContain(`${port} on loopback cannot be had: it is in use`);
+    expect(out).toContain('leave mesh.port out');
+  } finally {
+    server.close();
+  }
+});
+
+test('switchyard: doctor says of a dead model endpoint where it asked', async () => {
+  const port = await freePort();
+  const { code, out } = await switchyard('doctor', '--model', `http://127.0.0.1:${port}/v1#some-model`);
+  expect(code).toBe(1);
+  expect(out).toContain(`127.0.0.1:${port}`);
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
+  );
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -47,6 +47,11 @@ export function traceparentOf(correlationId: string, eventId: string): string {
   return `00-${correlationId.replaceAll('-', '')}-${eventId.replaceAll('-', '').slice(0, 16)}-01`;
 }
 
+/** The trace that a W3C trace context names; undefined where it names none, so that nonsense is not handed on. */
+function traceOf(traceparent: string | undefined): string | undefined {
+  return /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}/.exec(traceparent ?? '')?.[1];
+}
+
 /** What every message of a task carries along. */
 export interface Lineage {
   taskId: string;
@@ -69,7 +74,7 @@ export function message<Name extends TypeName>(
   atMs: number,
   data: DataOf<Name>,
 ): Envelope<DataOf<Name>> {
-  const trace = lineage.traceparent?.split('-')[1] ?? lineage.correlationId;
+  const trace = traceOf(lineage.traceparent) ?? lineage.correlationId;
   return {
     specversion: '1.0',
     id,

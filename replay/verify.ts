@@ -76,7 +76,7 @@ export async function verifyTask(entries: readonly Entry[], options: VerifyOptio
     verdict.journals += 1;
     await verifyJournal(decider, stored, find, verdict);
   }
-  return verdict;
+  return { ...verdict, problems: verdict.problems.toSorted((one, other) => one.sequence - other.sequence) };
 }
 
 type Find = (journal: string, sequence: number) => Promise<Stored | undefined>;

@@ -18,6 +18,8 @@ export interface Delivery {
   acknowledge(): void;
   putBack(delayMs: number): void;
   giveUp(): void;
+  /** Says nothing to the broker: the message is another's now, and is not given back when this process dies. */
+  leave(): void;
 }
 
 /** Tells whoever watches this process which messages it holds, so that they can be given back when it dies. */
@@ -88,7 +90,8 @@ export function openDelivery(
   };
 }
 
-function deliveryOf(message: JsMsg, stream: string, custody: Custody): Delivery {
+/** A message of the inbox as the shell takes it. */
+export function deliveryOf(message: JsMsg, stream: string, custody: Custody): Delivery {
   const token = (message as unknown as { reply: string }).reply;
   custody.take(token);
   const headers: [string, string][] = [];
@@ -109,5 +112,6 @@ function deliveryOf(message: JsMsg, stream: string, custody: Custody): Delivery 
     acknowledge: done(() => message.ack()),
     putBack: (delayMs) => done(() => message.nak(Math.max(1, Math.round(delayMs))))(),
     giveUp: done(() => message.term('dead letter')),
+    leave: done(() => {}),
   };
 }

@@ -1,4 +1,4 @@
-import { NoRespondersError, RequestError } from '@nats-io/nats-core';
+import { NoRespondersError, RequestError, type Subscription } from '@nats-io/nats-core';
 import { holderSubject } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import type { Holder } from './claim.ts';
@@ -7,8 +7,8 @@ import type { Holder } from './claim.ts';
  * Answers whoever asks whether this process has an input of a journal in hand. Subscribed before the first intent, since a holder that
  * cannot answer would be taken for gone.
  */
-export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (holding: string) => boolean): void {
-  bus.connection.subscribe(holderSubject(namespace, process), {
+export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (holding: string) => boolean): Subscription {
+  return bus.connection.subscribe(holderSubject(namespace, process), {
     callback: (error, message) => {
       if (!error) message.respond(isActing(message.string()) ? 'acting' : 'idle');
     },

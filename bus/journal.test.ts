@@ -143,7 +143,17 @@ test('journal: an entry that its author may not write is passed over, and what f
   await write('a');
   const forged = { ...event('forged'), sender: 'coder' };
   await bus.jetstream.publish(journal, JSON.stringify(forged));
-  await bus.jetstream.publish(journal, 'no JSON at all');
+  for (const body of [
+    'no JSON at all',
+    'null',
+    '7',
+    '{}',
+    '{"type": 7}',
+    '{"type": "dev.switchyard.route.waiting.v1"}',
+    '',
+  ]) {
+    await bus.jetstream.publish(journal, body);
+  }
   const one = process();
   const folded = await one.load(journal, true);
   expect(folded).toMatchObject({ state: ['a'], count: 1 });

@@ -179,13 +179,14 @@ function entryProblem<State>(
 ): string | undefined {
   const name = readJournalSubject(namespace, entry.subject);
   if (!name) return 'its subject is no journal';
-  let event: Envelope;
+  let event: Partial<Envelope> | null;
   try {
-    event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
+    event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as typeof event;
   } catch {
     return 'it is not JSON';
   }
-  const wrongAuthor = authorProblem(name, event);
+  if (typeof event?.type !== 'string' || typeof event.id !== 'string') return 'it is no CloudEvent';
+  const wrongAuthor = authorProblem(name, event as Envelope);
   if (wrongAuthor) return wrongAuthor;
   if (!options.verify) return undefined;
   const signature = entry.header?.get(signatureHeader) ?? '';

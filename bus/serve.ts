@@ -39,6 +39,10 @@ export interface Shell {
 type End = { end: 'acknowledge' } | { end: 'put back'; delayMs: number } | { end: 'silent' };
 
 const mostFailures = 5;
+/** How often a result is tried to be stored while the broker refuses it, for about 25 s in all. */
+const mostTries = 8;
+/** Lost races in a row after which a message is put back: as many are no race but an append that can never be clean. */
+const mostRaces = 50;
 /** A message that kills its handlers is delivered again and again; a timer or a route that waits may be put back freely. */
 const mostDeliveries = 100;
 
@@ -80,6 +84,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       failures.delete(delivery.sequence);
       if (end.end === 'acknowledge') delivery.acknowledge();
       if (end.end === 'put back') delivery.putBack(end.delayMs);
+      if (end.end === 'silent') delivery.leave();
     } catch (error) {
       await fail(delivery, admitted, error);
     }
@@ -120,7 +125,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     if (inHand.has(holding)) return { end: 'put back', delayMs: LOOK_AGAIN_MS };
     inHand.add(holding);
     try {
-      for (;;) {
+      for (let races = 0; ; races += 1) {
+        if (races >= mostRaces) throw new RetryableError(`${races} appends in a row to ${admitted.journal} were not clean`);
         const step = await withLock(admitted.journal, () => decideOnce(admitted, input, mine));
         if (step.next === 'again') continue;
         if (step.next === 'end') return step.end;
@@ -237,7 +243,11 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         const result = await storeResult(admitted, input, mine, intent, outcome);
         if (result.fenced === 'superseded') return { end: 'silent' };
         folded = result.folded;
-        if (result.fenced === 'closed') break;
+        if (result.fenced === 'no') continue;
+        // My step was closed by another. If that one holds the same message for a next step, it is no longer mine.
+        const open = service.openIntent(folded.state);
+        if (open && open.inputId === input.id && !isMine(open.claim, mine)) return { end: 'silent' };
+        break;
       }
     } finally {
       options.lease.release(delivery.token);
@@ -290,7 +300,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   async function storeResult(admitted: Admitted, input: Input, mine: Claim, intent: OpenIntent, outcome: unknown): Promise<Result> {
     const { journal } = admitted;
     for (let attempt = 0; ; attempt += 1) {
-      const stored = await withLock(journal, async (): Promise<Result | undefined> => {
+      const store = async (): Promise<Result | undefined> => {
         const folded = await journals.load(journal, attempt > 0);
         const open = service.openIntent(folded.state);
         const fenced = fencedBy(open, intent);
@@ -307,8 +317,15 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         logDecision(journal, appended);
         await reach('resulted', decision.type);
         return { fenced: 'no', folded: appended };
-      });
-      if (stored) return stored;
+      };
+      try {
+        const stored = await withLock(journal, store);
+        if (stored) return stored;
+      } catch (error) {
+        // The act was performed and maybe paid for: its result is not thrown away because the broker has no room for it now.
+        if (!isBrokerTrouble(error) || attempt >= mostTries) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100 * 2 ** attempt));
+      }
     }
   }
 

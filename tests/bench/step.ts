@@ -57,7 +57,7 @@ for (const durability of ['process', 'power'] as const) {
       headers: [['Content-Type', 'application/cloudevents+json']],
       body: Buffer.from(JSON.stringify(event)),
       stream: 'YARD_INBOX', sequence: place + 1, deliveries: 1, atMs: Date.now(), token: 'none',
-      acknowledge() {}, putBack() { throw new Error('a step was put back'); }, giveUp() { throw new Error('a step was given up'); },
+      acknowledge() {}, putBack() { throw new Error('a step was put back'); }, giveUp() { throw new Error('a step was given up'); }, leave() { throw new Error('a step was left'); },
     };
   });
   const body = Buffer.alloc(2500, 'x');

@@ -309,7 +309,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
           if (!folded.isFresh) return undefined;
           return { fenced, folded };
         }
-        const given: Input = { id: input.id, type: 'outcome', outcome, atMs: Date.now(), claim: mine };
+        // The step that this result opens is decided with the same facts as any other.
+        const given = await gathered(folded.state, { id: input.id, type: 'outcome', outcome, atMs: Date.now(), claim: mine });
         const decision = service.decide(folded.state, given);
         if (decision.do !== 'append') throw new PermanentError([`the ${service.role} decides nothing on the result of ${intent.key}`]);
         const appended = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));

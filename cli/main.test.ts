@@ -27,7 +27,7 @@ function switchyard(...words: string[]): Promise<Ended> {
     const child = execFile(
       process.execPath,
       [join(checkoutRoot, 'cli/main.ts'), '--state', state, ...words],
-      { cwd: folder, timeout: 20_000 },
+      { cwd: folder, timeout: 20_000, env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') } },
       (_, out, error) => resolve({ code: child.exitCode ?? -1, out, error }),
     );
   });

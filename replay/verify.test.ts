@@ -205,8 +205,14 @@ function changed(type: string, change: (data: Record<string, never>) => void, si
 
 test('verify: what the roles decided comes out equal, every decision and signature', async () => {
   expect(entries.map(typeOf)).toEqual([
-    ...['task.accepted', 'route.decided', 'run.started', 'run.taken_over', 'run.stepped'],
-    ...['call.intended', 'call.completed', 'run.replied'],
+    'task.accepted',
+    'route.decided',
+    'run.started',
+    'run.taken_over',
+    'run.stepped',
+    'call.intended',
+    'call.completed',
+    'run.replied',
   ]);
   expect(await verifyTask(entries, { namespace, isSigned })).toEqual({
     journals: 4,

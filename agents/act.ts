@@ -1,10 +1,11 @@
+import { existsSync } from 'node:fs';
 import { parseCommandLine } from '../schemas/command-line.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import type { Outcome, ToolStep } from '../schemas/run.ts';
 import { censorText } from '../schemas/secrets.ts';
-import type { ActContext } from '../schemas/service.ts';
+import type { ActContext, Artifacts } from '../schemas/service.ts';
 import { advanceBranch, publishBranch } from '../tools/branch.ts';
-import { ensureMirror } from '../tools/mirror.ts';
+import { bringCommit, keepRepository, keepSnapshot, NotHereError } from '../tools/carry.ts';
 import { performStep } from '../tools/perform.ts';
 import { findBubblewrap, probeSandbox } from '../tools/sandbox.ts';
 import type { Sandbox, ToolContext, ToolPolicy } from '../tools/tool.ts';
@@ -13,7 +14,7 @@ import { openPool, type Workspace } from '../tools/workspace.ts';
 import type { ToolText } from './owed.ts';
 import type { AgentDefinition } from './role.ts';
 import type { RunFacts } from './run.ts';
-import { openingTool, testsTool, type Run } from './run-state.ts';
+import { isOpening, openingTool, testsTool, type Run } from './run-state.ts';
 
 /** The hands of one agent process: it performs declared steps in worktrees, and nothing else touches one. */
 export interface Hands {
@@ -21,7 +22,10 @@ export interface Hands {
   sandbox: Sandbox;
   descriptions: ToolText[];
   perform(run: Run, context: ActContext): Promise<Outcome>;
-  /** Moves the branch of a task after its stored commits, here and in the user's repository; forward only. */
+  /**
+   * Moves the branch of a task after its stored commits, here and, on the host that has it, in the user's repository;
+   * forward only.
+   */
   followBranch(follow: { repository: string; taskId: string; commit: string }): Promise<void>;
   close(): Promise<void>;
 }
@@ -38,10 +42,17 @@ export interface HandsOptions {
   /** Path of bubblewrap, where the launcher found or fetched it. */
   bubblewrap?: string | undefined;
   path?: string | undefined;
+  /** By which runs go on at other hosts. */
+  artifacts: Artifacts;
+  /** Says what a person should know and no run does. */
+  say(text: string): void;
 }
 
+/** How often a run's first step is tried, by whichever process, before a host that lacks the repository ends the run. */
+const mostOpenings = 3;
+
 export async function openHands(options: HandsOptions): Promise<Hands> {
-  const { stateDirectory, definition } = options;
+  const { stateDirectory, definition, artifacts, say } = options;
   const found = findBubblewrap({ explicit: options.bubblewrap, path: options.path });
   const sandbox = await probeSandbox(found.bwrap);
   const pool = await openPool({ stateDirectory, instance: options.process });
@@ -54,10 +65,20 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   );
   effects[openingTool] = definition.opening === 'baseline' ? programEffect : 'idempotent';
 
-  async function withWorkspace<Result>(run: Run, work: (workspace: Workspace, mirror: string) => Promise<Result>): Promise<Result> {
-    const { repository } = run.work!;
-    const mirror = await ensureMirror({ stateDirectory, repository: repository.path, commit: repository.baseCommit });
-    const workspace = await pool.claim({ mirror, taskId: run.taskId, commit: run.commit });
+  async function withWorkspace<Result>(
+    run: Run,
+    work: (workspace: Workspace, mirror: string) => Promise<Result>,
+  ): Promise<Result> {
+    const { path, baseCommit } = run.work!.repository;
+    const { taskId, commit } = run;
+    const source = { stateDirectory, repository: path, baseCommit, commit };
+    const { mirror, wasBrought } = await bringCommit({ ...source, get: artifacts.get });
+    // The host that made it could not show it to the user: it has not got the user's repository.
+    if (wasBrought && existsSync(path)) {
+      const late = (error: unknown) => say(`the branch does not follow yet: ${(error as Error).message}`);
+      await showBranch(mirror, path, taskId, commit).catch(late);
+    }
+    const workspace = await pool.claim({ mirror, taskId, commit });
     try {
       return await work(workspace, mirror);
     } finally {
@@ -65,10 +86,39 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     }
   }
 
+  async function showBranch(
+    mirror: string,
+    repository: string,
+    taskId: string,
+    commit: string,
+  ): Promise<void> {
+    await advanceBranch(mirror, taskId, commit);
+    if (!existsSync(repository)) {
+      say(
+        `the branch of task ${taskId} is kept here at ${commit}: its repository ${repository} is on another host`,
+      );
+      return;
+    }
+    const published = await publishBranch({ mirror, repository, taskId });
+    if (!published.published) throw new Error(published.reason);
+  }
+
+  /** Once this returns any host can go on from what the step came to; only then may the record name it. */
+  async function carry(run: Run, step: ToolStep, mirror: string, outcome: Outcome): Promise<void> {
+    const { baseCommit } = run.work!.repository;
+    const changed = outcome.commit !== undefined && outcome.commit !== run.commit;
+    const notCarried = changed
+      ? await keepSnapshot(mirror, baseCommit, outcome.commit!, artifacts)
+      : isOpening(step)
+        ? await keepRepository(mirror, baseCommit, artifacts)
+        : undefined;
+    if (notCarried) say(notCarried);
+  }
+
   /** What the model asks for is held to its own tools; what the harness does itself, to the harness's. */
   function contextOf(run: Run, step: ToolStep, workspace: Workspace, context: ActContext): ToolContext {
     const work = run.work!;
-    const isHarness = step.tool === openingTool || (step.tool === testsTool && run.isFinishing);
+    const isHarness = isOpening(step) || (step.tool === testsTool && run.isFinishing);
     return {
       role: definition.name,
       stepId: `${work.runId}/${step.number}`,
@@ -84,12 +134,23 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   }
 
   /** Runs the operator's setup command where this worktree has not seen it for this task; a process that took over may have a fresh one. */
-  async function makeReady(run: Run, workspace: Workspace, context: ActContext): Promise<Outcome | undefined> {
+  async function makeReady(
+    run: Run,
+    workspace: Workspace,
+    context: ActContext,
+  ): Promise<Outcome | undefined> {
     const { setup } = run.work!;
     if (!setup) return undefined;
     const { withoutSandbox, timeoutMs, outputBytes } = policy;
     const argv = parseCommandLine(setup);
-    const prepared = await workspace.prepare({ argv, sandbox, withoutSandbox, timeoutMs: timeoutMs * 5, outputBytes, signal: context.signal });
+    const prepared = await workspace.prepare({
+      argv,
+      sandbox,
+      withoutSandbox,
+      timeoutMs: timeoutMs * 5,
+      outputBytes,
+      signal: context.signal,
+    });
     if (!prepared.ok) return { status: 'failed', output: `${prepared.reason}\n${prepared.output}`.trim() };
     if (prepared.ran) await workspace.reset(run.commit);
     return undefined;
@@ -102,17 +163,49 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
       return { status: 'ok', output: `The change so far:\n${diff}`, diff };
     }
     if (definition.opening === 'files') {
-      const list = await performStep({ name: 'list-dir', args: {}, context: contextOf(run, step, workspace, context), workspace });
+      const list = await performStep({
+        name: 'list-dir',
+        args: {},
+        context: contextOf(run, step, workspace, context),
+        workspace,
+      });
       return { ...list, status: 'ok' };
     }
     const notReady = await makeReady(run, workspace, context);
     if (notReady) return notReady;
     if (!work.test || work.baselineKnown) return { status: 'ok', output: '' };
-    const tested = await performStep({ name: testsTool, args: {}, context: contextOf(run, step, workspace, context), workspace });
+    const tested = await performStep({
+      name: testsTool,
+      args: {},
+      context: contextOf(run, step, workspace, context),
+      workspace,
+    });
     // Red tests are where the work begins; only tests that could not be run are a failure.
     if (!tested.tests) return { ...tested, status: 'failed' };
-    const state = tested.tests.testsPass ? 'The tests pass before any change.' : 'The tests fail before any change:';
+    const state = tested.tests.testsPass
+      ? 'The tests pass before any change.'
+      : 'The tests fail before any change:';
     return { ...tested, status: 'ok', commit: undefined, output: `${state}\n${tested.output}` };
+  }
+
+  async function performIn(
+    workspace: Workspace,
+    run: Run,
+    step: ToolStep,
+    context: ActContext,
+  ): Promise<Outcome> {
+    if (isOpening(step)) return open(run, step, workspace, context);
+    if (runsPrograms.has(step.tool)) {
+      const notReady = await makeReady(run, workspace, context);
+      if (notReady) return notReady;
+    }
+    const args = step.arguments as Record<string, unknown>;
+    return performStep({
+      name: step.tool,
+      args,
+      context: contextOf(run, step, workspace, context),
+      workspace,
+    });
   }
 
   return {
@@ -121,22 +214,22 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
     descriptions: toolDescriptions(tools.map((tool) => tool.name)),
     async perform(run, context) {
       const step = run.opens as ToolStep;
-      const outcome = await withWorkspace(run, async (workspace) => {
-        if (step.tool === openingTool) return open(run, step, workspace, context);
-        if (runsPrograms.has(step.tool)) {
-          const notReady = await makeReady(run, workspace, context);
-          if (notReady) return notReady;
-        }
-        const args = step.arguments as Record<string, unknown>;
-        return performStep({ name: step.tool, args, context: contextOf(run, step, workspace, context), workspace });
-      });
-      return clean(outcome);
+      try {
+        return await withWorkspace(run, async (workspace, mirror) => {
+          const outcome = clean(await performIn(workspace, run, step, context));
+          await carry(run, step, mirror, outcome);
+          return outcome;
+        });
+      } catch (error) {
+        // Another process may be at a host that has what is missing here; an opaque step has one try only.
+        const isLast = step.effect === 'opaque' || context.epoch >= mostOpenings;
+        if (!(error instanceof NotHereError) || !isOpening(step) || !isLast) throw error;
+        return { status: 'failed', output: error.message };
+      }
     },
     async followBranch({ repository, taskId, commit }) {
-      const mirror = await ensureMirror({ stateDirectory, repository, commit });
-      await advanceBranch(mirror, taskId, commit);
-      const published = await publishBranch({ mirror, repository, taskId });
-      if (!published.published) throw new Error(published.reason);
+      const { mirror } = await bringCommit({ stateDirectory, repository, commit, get: artifacts.get });
+      await showBranch(mirror, repository, taskId, commit);
     },
     close: () => pool.close(),
   };

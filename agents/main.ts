@@ -1,3 +1,4 @@
+import { openArtifacts } from '../bus/artifacts.ts';
 import { membershipOf } from '../bus/membership.ts';
 import { join, serve } from '../bus/process.ts';
 import { processSettings } from '../config/membership.ts';
@@ -28,6 +29,8 @@ const hands = await openHands({
   programs: config.allow.programs,
   bubblewrap: process.env['SWITCHYARD_BWRAP'],
   path: process.env['PATH'],
+  artifacts: openArtifacts(joined.bus, config.mesh.namespace),
+  say: (text) => joined.log.warn({}, text),
 });
 
 const service: Service<Run> = {

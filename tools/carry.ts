@@ -12,6 +12,14 @@ import { GitError, requireObjectId, tryGit } from './git.ts';
 import { withLock } from './lock.ts';
 import { ensureMirror, mirrorLock, mirrorOf } from './mirror.ts';
 
+/** A commit or a repository that this host needs can be had nowhere. */
+export class NotHereError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'NotHereError';
+  }
+}
+
 /** The names under which a run's work is found at another host; what they hold is checked by git against the id. */
 export const snapshotName = (commit: string): string => `snapshot.${commit}`;
 export const repositoryName = (baseCommit: string): string => `repository.${baseCommit}`;
@@ -26,7 +34,7 @@ const limit = `${repositoryLimitBytes / 1024 / 1024} MiB`;
  * @param request.baseCommit where the task started; left out, the snapshot says it.
  * @param request.get reads an object by its name.
  * @returns the mirror; `wasBrought` where the commit was made on another host and came just now.
- * @throws Error that names what is missing, and how to mend it.
+ * @throws NotHereError that names what is missing, and how to mend it.
  */
 export async function bringCommit(request: {
   stateDirectory: string;
@@ -44,12 +52,12 @@ export async function bringCommit(request: {
   if (baseCommit === undefined) {
     snapshot = await get(snapshotName(commit));
     baseCommit = snapshot && prerequisiteOf(snapshot);
-    if (baseCommit === undefined) throw new Error(missingSnapshot(commit));
+    if (baseCommit === undefined) throw new NotHereError(missingSnapshot(commit));
   }
   const mirror = await bringRepository({ stateDirectory, repository, baseCommit, get });
   if (isBase || (await has(mirror, commit))) return { mirror, wasBrought: false };
   snapshot ??= await get(snapshotName(commit));
-  if (snapshot === undefined) throw new Error(missingSnapshot(commit));
+  if (snapshot === undefined) throw new NotHereError(missingSnapshot(commit));
   const bundle = snapshot;
   // Another process of this host may be bringing it as well.
   await withLock(mirrorLock(mirror), () => unbundle(mirror, bundle, commit));
@@ -77,7 +85,7 @@ async function bringRepository(request: {
     const why = isHere
       ? `${repository} has no commit ${baseCommit} on this host`
       : `${repository} is not on this host`;
-    throw new Error(
+    throw new NotHereError(
       `${why}, and the object store has no ${repositoryName(baseCommit)} (an agent that runs where the repository is puts it there, unless its files pack to more than ${limit}). Run the agents where the repository is, or clone it to the same path here.`,
     );
   }

@@ -8,8 +8,9 @@ export default defineConfig({
     pool: 'forks',
     // Most tests start real servers and processes of their own: more at a time would only wait for each other.
     maxWorkers: 2,
-    testTimeout: 15_000,
-    hookTimeout: 30_000,
+    // Generous, for a machine that has other things to do.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
     teardownTimeout: 10_000,
   },
 });

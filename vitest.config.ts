@@ -1,4 +1,5 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './tests/order.ts';
 
 export default defineConfig({
   test: {
@@ -8,6 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // Most tests start real servers and processes of their own: more at a time would only wait for each other.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     // Generous, for a machine that has other things to do.
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -242,9 +242,21 @@ export async function* readJournal(
   }
 }
 
+/** What is needed to tell whether an entry may be believed. */
+export type Believing = Pick<JournalOptions<unknown>, 'bus' | 'namespace' | 'verify' | 'log'>;
+
+/** The events of a journal in order; what its author may not have said is passed over. */
+export async function* readBelieved(options: Believing, journal: string): AsyncGenerator<Stored> {
+  const { bus, namespace } = options;
+  for await (const entry of readJournal(bus, streamNames(namespace).events, journal, 1)) {
+    if (entryProblem(options, namespace, entry)) continue;
+    yield { journal, sequence: entry.sequence, event: JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope };
+  }
+}
+
 /** One stored event by its place, if it stands on the journal named and its author may say it. */
 export async function readStored(
-  options: Pick<JournalOptions<unknown>, 'bus' | 'namespace' | 'verify' | 'log'>,
+  options: Believing,
   journal: string,
   sequence: number,
 ): Promise<Stored | { problem: string }> {
@@ -254,7 +266,7 @@ export async function readStored(
   if (stored.subject !== journal)
     return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}` };
   const entry: Entry = { subject: journal, sequence, header: stored.header, body: stored.data };
-  const problem = entryProblem(options as JournalOptions<unknown>, options.namespace, entry);
+  const problem = entryProblem(options, options.namespace, entry);
   if (problem) return { problem };
   return { journal, sequence, event: JSON.parse(Buffer.from(stored.data).toString('utf8')) as Envelope };
 }

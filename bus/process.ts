@@ -112,7 +112,7 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
   const beating = setInterval(() => void announce(), heartbeatMs);
   const micro = await openMicro(membership, joined, serving);
 
-  const sweeper = openSweep({ bus, namespace, service, journals, log, quietMs: membership.sweepMs });
+  const sweeper = openSweep({ ...journalOptions, service, journals, quietMs: membership.sweepMs });
   // Spread, so that the processes of a role do not all sweep at once.
   const sweeping = setInterval(
     () => void sweeper.sweep().catch((error) => log.debug({ error }, 'the sweep was cut short')),

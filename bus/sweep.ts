@@ -4,7 +4,7 @@ import type { Given } from '../schemas/row.ts';
 import type { Owed, Service } from '../schemas/service.ts';
 import { journalSubject, readJournalSubject, roleInbox, streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
-import { readJournal, type Folded, type Journals } from './journal.ts';
+import { readBelieved, readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
 import type { Log } from './log.ts';
 import { inboxOf, lineageOf, owedMessage, send } from './relay.ts';
 
@@ -13,6 +13,8 @@ export interface SweepOptions<State> {
   namespace: string;
   service: Service<State>;
   journals: Journals<State>;
+  /** Absent: signatures are not checked, as where the journals are folded. */
+  verify?: JournalOptions<State>['verify'];
   log: Log;
   /** A journal that had an event more recently than this is left alone. */
   quietMs: number;
@@ -25,6 +27,7 @@ export interface SweepOptions<State> {
 export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promise<number> } {
   const { bus, namespace, service, journals, log } = options;
   const streams = streamNames(namespace);
+  const believing = { bus, namespace, log, ...(options.verify ? { verify: options.verify } : {}) };
   const closed = new Set<string>();
   const pattern = journalSubject(namespace, { entity: service.entity, taskId: '*', role: service.role, id: '*' });
 
@@ -33,17 +36,26 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     const info = await bus.manager.streams.info(streams.events, { subjects_filter: pattern });
     for (const journal of Object.keys(info.state.subjects ?? {})) {
       if (closed.has(journal)) continue;
-      const folded = await journals.load(journal, true);
-      if (!folded.last) continue;
-      if (Date.now() - Date.parse(folded.last.time ?? '') < options.quietMs) continue;
-      const { isSettled, sent } = await sweepOne(journal, folded);
-      pulled += sent;
-      if (isSettled && service.isOver(folded.state)) {
-        closed.add(journal);
-        journals.forget(journal);
+      try {
+        pulled += await sweepJournal(journal);
+      } catch (error) {
+        // One journal that cannot be swept must not leave the others unswept.
+        log.warn({ journal, error }, 'a journal could not be swept');
       }
     }
     return pulled;
+  }
+
+  async function sweepJournal(journal: string): Promise<number> {
+    const folded = await journals.load(journal, true);
+    if (!folded.last) return 0;
+    if (Date.now() - Date.parse(folded.last.time ?? '') < options.quietMs) return 0;
+    const { isSettled, sent } = await sweepOne(journal, folded);
+    if (isSettled && service.isOver(folded.state)) {
+      closed.add(journal);
+      journals.forget(journal);
+    }
+    return sent;
   }
 
   async function sweepOne(journal: string, folded: Folded<State>): Promise<{ isSettled: boolean; sent: number }> {
@@ -78,11 +90,18 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     if (!owed.answer) return undefined;
     const { taskId } = readJournalSubject(namespace, journal)!;
     const subject = journalSubject(namespace, { ...owed.answer.journal, taskId });
+    const { isAnsweredBy } = owed.answer;
+    const isAnswer = (event: Envelope) => isAnsweredBy.includes('*') || isAnsweredBy.includes(shortType(event.type));
     const tail = await bus.manager.direct.getMessage(streams.events, { last_by_subj: subject }).catch(() => null);
     if (!tail) return undefined;
-    const type = shortType((JSON.parse(Buffer.from(tail.data).toString('utf8')) as Envelope).type);
-    const isAnswer = owed.answer.isAnsweredBy.includes(type) || owed.answer.isAnsweredBy.includes('*');
-    return isAnswer ? { journal: subject, sequence: tail.seq } : undefined;
+    const last = await readStored(believing, subject, tail.seq);
+    if (!('problem' in last)) return isAnswer(last.event) ? { journal: subject, sequence: tail.seq } : undefined;
+    // Something that is not believed stands last, and may hide the answer.
+    let answer: { journal: string; sequence: number } | undefined;
+    for await (const { event, sequence } of readBelieved(believing, subject)) {
+      if (isAnswer(event)) answer = { journal: subject, sequence };
+    }
+    return answer;
   }
 
   function homecoming(journal: string, folded: Folded<State>, owed: Owed, answer: { journal: string; sequence: number }) {
@@ -121,8 +140,8 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     const still = await bus.manager.direct.getMessage(streams.inbox, { seq: sequence }).catch(() => null);
     if (still) return undefined;
     const { taskId, id } = readJournalSubject(namespace, journal)!;
-    for await (const entry of readJournal(bus, streams.events, journal, 1)) {
-      const given = (JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope<{ given?: Given }>).data.given;
+    for await (const { event: said } of readBelieved(believing, journal)) {
+      const { given } = said.data as { given?: Given };
       if (given?.inputId !== inputId) continue;
       const command = given.command as Envelope | undefined;
       // What was kept of a model call is not the whole question; its run asks again.

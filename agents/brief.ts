@@ -6,7 +6,7 @@ export function briefOf(work: Work, opening: string): string {
     `# Goal\n${work.goal}`,
     work.acceptance ? `# Done when\n${work.acceptance}` : '',
     work.test ? `# Test command\n${work.test}` : '',
-    work.notes.length > 0 ? `# A person added\n${work.notes.join('\n')}` : '',
+    work.notes.length > 0 ? `# Notes\n${work.notes.join('\n')}` : '',
     work.findings.length > 0
       ? `# Findings of the last review\n${work.findings
           .map(

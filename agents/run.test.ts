@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { definitions } from './roles.ts';
+import { openIntent } from './run.ts';
 import {
   aRun,
   base,
@@ -418,6 +419,16 @@ test('deadline: a timer that is not due waits, a due one gives the call up, a st
     type: 'run.rerouted',
   });
   expect(life.meet(life.inputOfDeadline(callId, deadlineAtMs, deadlineAtMs))).toEqual({ do: 'nothing' });
+});
+
+test('a late answer: leaves an open step with the message that opened it, so that nobody else takes it over', () => {
+  const life = asked();
+  const late = life.openCall().callId;
+  life.isLate().replies([call('edit-file')]);
+  const intent = openIntent(life.run);
+  life.meet(life.inputOfAnswer(late, replyOf('late')));
+  expect(life.lastType).toBe('run.settled');
+  expect(openIntent(life.run)).toEqual(intent);
 });
 
 test('a late answer: settles its cost once and never moves the run', () => {

@@ -172,8 +172,8 @@ interface Entry {
 }
 
 /** Why an entry is not to be believed, or undefined. */
-function entryProblem<State>(
-  options: JournalOptions<State>,
+function entryProblem(
+  options: Pick<Believing, 'verify'>,
   namespace: string,
   entry: Entry,
 ): string | undefined {

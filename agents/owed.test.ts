@@ -117,7 +117,7 @@ test('owed: a stopped run calls its open call off, and nothing but that and its 
 
 test('owed: the homecoming names the conclusion for ever, whatever is stored after it', () => {
   const life = asked().isLate();
-  const late = life.owed()[0] as { data: { callId: string } };
+  const late = life.owed()[0] as unknown as { data: { callId: string } };
   life.stop();
   const home = life.owed().at(-1);
   expect(home).toMatchObject({

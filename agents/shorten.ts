@@ -20,7 +20,10 @@ const tighter = [8000, 4000, 2000, 1000, 500, 200];
 export function shorten(messages: readonly Message[], tokens: number): Message[] {
   const short = [...messages];
   let sum = estimateTokens(short);
+  const kept = messages.map(() => Infinity);
   const cutAt = (place: number, keep: number) => {
+    if (keep >= kept[place]!) return;
+    kept[place] = keep;
     // From the whole each time, so that the note tells how much of it is gone.
     const after = cut(messages[place]!, keep);
     sum += estimateTokens([after]) - estimateTokens([short[place]]);

@@ -188,6 +188,7 @@ test('shortening: the oldest outputs and arguments go first, openly, the latest 
 test('shortening: what is latest is cut no more than it must be', () => {
   const short = read(long(6, 3000), 2800);
   expect(estimateTokens(short)).toBeLessThanOrEqual(2800);
+  expect(JSON.stringify(short.at(-3)).length).toBeGreaterThan(900);
   expect(short.at(-2)?.content.length).toBeGreaterThan(900);
 });
 

@@ -2,15 +2,13 @@ import type { Client } from '../bus/client.ts';
 import type { Launcher } from '../bus/launcher.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
-import type { demoFault } from './demo.ts';
+import type { DemoFault } from './demo.ts';
 import type { Say } from './mesh.ts';
 
 export interface DemoKill {
   launcher: Launcher;
   client: Client;
-  stateDirectory: string;
-  repository: string;
-  fault: ReturnType<typeof demoFault>;
+  fault: DemoFault;
   say: Say;
 }
 
@@ -23,7 +21,9 @@ export async function killHeldCoder({ launcher, client, fault, say }: DemoKill):
   const coder = await launcher.held(fault.point);
   const killedAtMs = Date.now();
   coder.kill('SIGKILL');
-  say(`  >> kill -9 ${coder.pid}: the demo kills its own coder (${coder.process}) between intent and result of step ${fault.step}`);
+  say(
+    `  >> kill -9 ${coder.pid}: the demo kills its own coder (${coder.process}) between intent and result of step ${fault.step}`,
+  );
   const taskId = await taskOfRun(client, fault.runId);
   try {
     for await (const { event, atMs } of client.follow(taskId, abort.signal)) {
@@ -46,7 +46,8 @@ export async function killHeldCoder({ launcher, client, fault, say }: DemoKill):
 
 async function taskOfRun(client: Client, runId: string): Promise<string> {
   for (const { taskId, events } of await client.taskJournals()) {
-    if (events.some(({ event }) => (event.data as { next?: { runId: string } }).next?.runId === runId)) return taskId;
+    if (events.some(({ event }) => (event.data as { next?: { runId: string } }).next?.runId === runId))
+      return taskId;
   }
   throw new Error(`no task has the run ${runId}`);
 }

@@ -19,19 +19,31 @@ export function makeDemoRepository(stateDirectory: string): string {
   mkdirSync(demoDirectory(stateDirectory), { recursive: true });
   cpSync(join(example, 'repository'), directory, { recursive: true });
   const git = (...args: string[]) =>
-    execFileSync('git', ['-c', 'core.hooksPath=/dev/null', '-c', 'commit.gpgSign=false', '-c', 'init.defaultBranch=main', ...args], {
-      cwd: directory,
-      stdio: 'pipe',
-      env: {
-        PATH: process.env['PATH'],
-        HOME: directory,
-        GIT_CONFIG_NOSYSTEM: '1',
-        GIT_AUTHOR_NAME: 'Switchyard demo',
-        GIT_AUTHOR_EMAIL: 'demo@localhost',
-        GIT_COMMITTER_NAME: 'Switchyard demo',
-        GIT_COMMITTER_EMAIL: 'demo@localhost',
+    execFileSync(
+      'git',
+      [
+        '-c',
+        'core.hooksPath=/dev/null',
+        '-c',
+        'commit.gpgSign=false',
+        '-c',
+        'init.defaultBranch=main',
+        ...args,
+      ],
+      {
+        cwd: directory,
+        stdio: 'pipe',
+        env: {
+          PATH: process.env['PATH'],
+          HOME: directory,
+          GIT_CONFIG_NOSYSTEM: '1',
+          GIT_AUTHOR_NAME: 'Switchyard demo',
+          GIT_AUTHOR_EMAIL: 'demo@localhost',
+          GIT_COMMITTER_NAME: 'Switchyard demo',
+          GIT_COMMITTER_EMAIL: 'demo@localhost',
+        },
       },
-    });
+    );
   git('init', '--quiet');
   git('add', '--all');
   git('commit', '--quiet', '--message', 'Meeting slots, with a fault in it');
@@ -60,11 +72,19 @@ export function demoOverrides(repository: string): Overrides {
 /** The step in the middle of which the demo kills its own coder: the second edit of the first run. */
 const killedStep = 6;
 
+/** A fault point, what plants it, and the step of the run that it stands in. */
+export interface DemoFault {
+  point: string;
+  fault: string;
+  runId: string;
+  step: number;
+}
+
 /**
  * Where the demo's coder is held until it is killed: its edit is made and committed, its result is not journaled yet.
  * The run's id follows from the request's, so that no other task is ever held.
  */
-export function demoFault(requestId: string): { point: string; fault: string; runId: string; step: number } {
+export function demoFault(requestId: string): DemoFault {
   const runId = deriveId(taskIdOf({ source: demoSource, id: requestId }), 'run', 0);
   const point = `${runId}.edit-file.${killedStep}.1`;
   return { point, fault: `acted=${point}:hold`, runId, step: killedStep };

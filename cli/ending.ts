@@ -89,16 +89,23 @@ export function endingText(view: TaskView, nowMs: number): Span[][] {
         ]
       : []),
     ...(work ? [row('bounds', span(`${cyclesLeft}${hops}`))] : []),
+    ...(view.askedFor.length > 0 && view.state === 'completed'
+      ? [
+          row(
+            'review',
+            span(
+              `asked for ${countText(view.askedFor.length, 'change')}, made: ${view.askedFor.join(', ')}; then approved`,
+            ),
+          ),
+        ]
+      : []),
     ...view.findings.map((finding) => row('finding', ...findingSpans(finding))),
     ...(view.takeOvers.length > 0
       ? [
           row(
             'crashes',
             span(
-              `${countText(view.takeOvers.length, 'process')} died at work; another went on each time`.replace(
-                'processs',
-                'processes',
-              ),
+              `${countText(view.takeOvers.length, 'process', 'processes')} died at work; another went on each time`,
             ),
           ),
         ]

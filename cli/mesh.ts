@@ -28,10 +28,17 @@ export interface Broker {
   server: RunningServer | undefined;
 }
 
-export const poolsOf = (config: Config): string[] => [...new Set(modelDefinitions(config.models).map((model) => model.pool))];
+export const poolsOf = (config: Config): string[] => [
+  ...new Set(modelDefinitions(config.models).map((model) => model.pool)),
+];
 
 /** Finds, fetches or reaches a broker, and makes its streams. */
-export async function openBroker(config: Config, stateDirectory: string, environment: Environment, say: Say): Promise<Broker> {
+export async function openBroker(
+  config: Config,
+  stateDirectory: string,
+  environment: Environment,
+  say: Say,
+): Promise<Broker> {
   const { mesh } = config;
   const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
   const pools = poolsOf(config);
@@ -41,7 +48,9 @@ export async function openBroker(config: Config, stateDirectory: string, environ
     return { url: mesh.url, ports: {}, version: bus.serverVersion, bus, server: undefined };
   }
   const found = await findServer({
-    ...(environment['SWITCHYARD_NATS_SERVER'] ? { explicitBinary: environment['SWITCHYARD_NATS_SERVER'] } : {}),
+    ...(environment['SWITCHYARD_NATS_SERVER']
+      ? { explicitBinary: environment['SWITCHYARD_NATS_SERVER'] }
+      : {}),
     cacheDirectory: cacheDirectoryOf(environment),
     path: environment['PATH'] ?? '',
     say,
@@ -52,9 +61,16 @@ export async function openBroker(config: Config, stateDirectory: string, environ
     name: mesh.name,
     durability: mesh.durability,
     ...(mesh.port === undefined ? {} : { port: mesh.port }),
-    users: brokerUsers.map((name) => ({ name, password: credentials[name]!.password, ...permissionsOf(name, mesh.namespace, pools) })),
+    users: brokerUsers.map((name) => ({
+      name,
+      password: credentials[name]!.password,
+      ...permissionsOf(name, mesh.namespace, pools),
+    })),
   });
-  const bus = await connect(server.url, 'launcher', { user: 'admin', password: credentials['admin']!.password });
+  const bus = await connect(server.url, 'launcher', {
+    user: 'admin',
+    password: credentials['admin']!.password,
+  });
   await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
   const ports = Object.fromEntries(server.ports.map((one) => [one.name, one.port]));
   return { url: server.url, ports, version: found.version, bus, server };
@@ -75,24 +91,54 @@ export async function findSandbox(environment: Environment, say: Say): Promise<s
   if (onPath) return onPath;
   if (process.platform !== 'linux') return undefined;
   try {
-    const folder = await fetchDebianPackage({ package: 'bubblewrap', cacheDirectory: cacheDirectoryOf(environment), path: environment['PATH'] ?? '', say });
+    const folder = await fetchDebianPackage({
+      package: 'bubblewrap',
+      cacheDirectory: cacheDirectoryOf(environment),
+      path: environment['PATH'] ?? '',
+      say,
+    });
     return join(folder, 'usr/bin/bwrap');
   } catch (error) {
-    say(`no sandbox: bubblewrap is not installed and cannot be fetched (${error instanceof Error ? error.message : String(error)})`);
-    say('  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml');
+    say(
+      `no sandbox: bubblewrap is not installed and cannot be fetched (${error instanceof Error ? error.message : String(error)})`,
+    );
+    say(
+      '  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
+    );
     return undefined;
   }
 }
 
-const passedOn = ['HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'SWITCHYARD_LOG_LEVEL', 'SWITCHYARD_CONFIG'];
+const passedOn = [
+  'HOME',
+  'LANG',
+  'LC_ALL',
+  'TZ',
+  'TMPDIR',
+  'XDG_CACHE_HOME',
+  'XDG_CONFIG_HOME',
+  'NODE_EXTRA_CA_CERTS',
+  'SSL_CERT_FILE',
+  'SWITCHYARD_LOG_LEVEL',
+  'SWITCHYARD_CONFIG',
+];
 const passedToModels = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
 
 /** What a role's process sees of the environment; only inference sees the keys, and only those that models name. */
-export function environmentOf(role: Role, config: Config, environment: Environment, more: Environment): Environment {
-  const keys = modelDefinitions(config.models).flatMap((model) => (model.apiKeyVariable ? [model.apiKeyVariable] : []));
+export function environmentOf(
+  role: Role,
+  config: Config,
+  environment: Environment,
+  more: Environment,
+): Environment {
+  const keys = modelDefinitions(config.models).flatMap((model) =>
+    model.apiKeyVariable ? [model.apiKeyVariable] : [],
+  );
   const names = role === 'inference' ? [...passedOn, ...passedToModels, ...keys] : passedOn;
   const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
-  const seen = Object.fromEntries(names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])));
+  const seen = Object.fromEntries(
+    names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),
+  );
   return {
     ...seen,
     PATH: path,
@@ -116,7 +162,12 @@ export interface RolesOptions {
 /** A launcher for this mesh's roles. A fault is planted into the first processes of a role only, never into replacements. */
 export function openRoles(options: RolesOptions): Launcher {
   const { config, environment } = options;
-  const planted = new Map(Object.entries(options.faults ?? {}).map(([role, fault]) => [role, { fault, left: config.processes[role as Role] }]));
+  const planted = new Map(
+    Object.entries(options.faults ?? {}).map(([role, fault]) => [
+      role,
+      { fault, left: config.processes[role as Role] },
+    ]),
+  );
   return openLauncher({
     checkout: checkoutRoot,
     stateDirectory: options.stateDirectory,

@@ -20,13 +20,18 @@ export interface Streams {
   out: NodeJS.WriteStream;
   error: NodeJS.WriteStream;
   environment: Record<string, string | undefined>;
+  /** The state folder that was named by `--state`: commands that are shown name it too, so that they work as they stand. */
+  stateDirectory?: string | undefined;
 }
 
 export function openOutput(isJson: boolean, streams: Streams): Output {
   const paintOut = openPaint(streams.out, streams.environment);
   const paintError = openPaint(streams.error, streams.environment);
   const write = (stream: NodeJS.WriteStream, paint: typeof paintOut, lines: Span[][] | string) => {
-    const text = typeof lines === 'string' ? lines : lines.map(paint).join('\n');
+    const text = withState(
+      typeof lines === 'string' ? lines : lines.map(paint).join('\n'),
+      streams.stateDirectory,
+    );
     if (text !== '') stream.write(`${text}\n`);
   };
   const json = (value: unknown) => void streams.out.write(`${JSON.stringify(value)}\n`);
@@ -49,6 +54,15 @@ export function openOutput(isJson: boolean, streams: Streams): Output {
       if (isJson && problems.length > 0) json({ error: { problems, ...(mend ? { mend } : {}), exitCode } });
     },
   };
+}
+
+/** `./switchyard apply ID` -> `./switchyard --state DIR apply ID`, where a folder was named. */
+export function withState(text: string, stateDirectory: string | undefined): string {
+  if (stateDirectory === undefined) return text;
+  const shown = /^[\w./~-]+$/.test(stateDirectory)
+    ? stateDirectory
+    : `'${stateDirectory.replaceAll("'", `'\\''`)}'`;
+  return text.replaceAll('./switchyard ', `./switchyard --state ${shown} `);
 }
 
 /** A line of the timeline with what belongs below it, indented. */

@@ -27,7 +27,11 @@ export interface UpOptions {
 }
 
 /** What the command line says over the file. Throws ConfigurationError. */
-export function overridesOf(options: UpOptions, environment: Record<string, string | undefined>, say: Say): Overrides {
+export function overridesOf(
+  options: UpOptions,
+  environment: Record<string, string | undefined>,
+  say: Say,
+): Overrides {
   const mesh: Overrides['mesh'] = {
     ...(options.port === undefined ? {} : { port: portOf(options.port) }),
     ...(options.durability ? { durability: options.durability } : {}),
@@ -42,7 +46,9 @@ export function overridesOf(options: UpOptions, environment: Record<string, stri
 function portOf(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new ConfigurationError([`--port: "${text}" is no port; give a number from 1 to 65535, or leave it out for a free one`]);
+  throw new ConfigurationError([
+    `--port: "${text}" is no port; give a number from 1 to 65535, or leave it out for a free one`,
+  ]);
 }
 
 /** Naming a repository or a command on the operator's own command line allows it. */
@@ -54,15 +60,27 @@ export function allowNamed(options: UpOptions, stateDirectory: string): string |
 }
 
 /** Stops before any work when a model that is to be used cannot answer. Scripted replies need no check. */
-export async function checkModels(config: Config, environment: Record<string, string | undefined>, say: Say): Promise<void> {
-  const used = new Set([...Object.values(config.roles).flatMap((role) => role.models), ...config.routes.flatMap((rule) => rule.models)]);
+export async function checkModels(
+  config: Config,
+  environment: Record<string, string | undefined>,
+  say: Say,
+): Promise<void> {
+  const used = new Set([
+    ...Object.values(config.roles).flatMap((role) => role.models),
+    ...config.routes.flatMap((rule) => rule.models),
+  ]);
   const problems: string[] = [];
   for (const definition of modelDefinitions(config.models)) {
     if (!used.has(definition.name) || definition.backend === 'scripted') continue;
     say(`asking ${definition.name} for a word, to see that it answers`);
     const check = await checkModel(definition, environment);
     if (check.ok) say(`  it answered ${check.replyCharacters} characters in ${check.latencyMs} ms`);
-    else problems.push([`the model ${definition.name} cannot be used: ${check.problem}`, check.mend].filter(Boolean).join('; '));
+    else
+      problems.push(
+        [`the model ${definition.name} cannot be used: ${check.problem}`, check.mend]
+          .filter(Boolean)
+          .join('; '),
+      );
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { v4 } from 'uuid';
-import { openClient, type Client } from '../bus/client.ts';
+import { openClient } from '../bus/client.ts';
 import { identifyProcess } from '../bus/process-identity.ts';
 import { readCredential } from '../bus/credentials.ts';
 import type { Launcher } from '../bus/launcher.ts';
@@ -13,9 +13,9 @@ import { createStateDirectory, resolveStateDirectory } from '../config/state.ts'
 import { lockStateDirectory } from '../config/state-lock.ts';
 import { packageVersion } from '../config/membership.ts';
 import type { Role } from '../schemas/row.ts';
-import { demoFault, demoGoal, demoOverrides, demoSource, demoTest, makeDemoRepository } from './demo.ts';
-import { killHeldCoder } from './demo-kill.ts';
-import { followTask } from './follow.ts';
+import { demoFault, demoOverrides, makeDemoRepository } from './demo.ts';
+import { runFirstTask } from './first-task.ts';
+import { openOutput } from './output.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { allowNamed, checkModels, overridesOf, type UpOptions } from './up-options.ts';
@@ -26,7 +26,9 @@ export function registerUp(program: Command): void {
   program
     .command('up')
     .summary('start the mesh: broker and all roles')
-    .description('Starts a nats-server with JetStream and the roles as separate processes, and keeps them up until Ctrl-C.')
+    .description(
+      'Starts a nats-server with JetStream and the roles as separate processes, and keeps them up until Ctrl-C.',
+    )
     .option('--demo', 'run the demo task, with replies that were written beforehand')
     .option('--once', 'end when the task has ended; exit 0 only if it completed')
     .option('--broker-only', 'start the broker and its streams, but no role')
@@ -55,7 +57,13 @@ export function registerUp(program: Command): void {
 
 /** Runs a mesh until it is told to stop, or until its task has ended; resolves with the exit code. */
 async function up(options: UpOptions, environment: Record<string, string | undefined>): Promise<number> {
-  const say: Say = (line) => void process.stderr.write(`${line}\n`);
+  const output = openOutput(options.json === true, {
+    out: process.stdout,
+    error: process.stderr,
+    environment,
+    stateDirectory: options.state,
+  });
+  const say: Say = (line) => output.progress(line);
   const beganAtMs = Date.now();
   const isDemo = options.demo === true && options.repo === undefined && options.model === undefined;
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
@@ -78,7 +86,10 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
     sandbox.catch(() => {});
     const broker = await openBroker(config, stateDirectory, environment, say);
-    closing.push(() => broker.server?.stop(), () => broker.bus.connection.close().catch(() => {}));
+    closing.push(
+      () => broker.server?.stop(),
+      () => broker.bus.connection.close().catch(() => {}),
+    );
     const requestId = v4();
     const fault = isDemo ? demoFault(requestId) : undefined;
     const launcher = openRoles({
@@ -100,20 +111,23 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     closing.push(() => removeMeshFile(stateDirectory));
     const operator = await readCredential(stateDirectory, 'operator');
     const user = brokerCredentials(config.mesh) ?? { user: 'operator', password: operator.password };
-    const context = writeNatsContext({ name: config.mesh.name, url: broker.url, stateDirectory, ...user }, environment);
+    const context = writeNatsContext(
+      { name: config.mesh.name, url: broker.url, stateDirectory, ...user },
+      environment,
+    );
     closing.push(() => removeNatsContext(context, environment));
     if (options.brokerOnly !== true) await startRoles(config, launcher);
     record();
     const roles = options.brokerOnly ? 'no role yet' : `${launcher.children().length} role processes`;
-    say(`the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`);
+    say(
+      `the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`,
+    );
 
     const client = await openClient(broker.url, config.mesh.namespace, user);
     closing.push(() => client.close());
-    let code = 0;
     if (repository !== undefined) {
-      const ended = runTask(options, isDemo, repository, requestId, client, launcher, fault, stateDirectory, say);
-      const first = await Promise.race([ended, interrupted.promise]);
-      code = first;
+      const ended = runFirstTask({ options, isDemo, repository, requestId, client, launcher, fault, output });
+      const code = await Promise.race([ended, interrupted.promise]);
       if (options.once || (await isSettled(interrupted.promise))) return code;
     }
     sayHowToUse(say, context, config.mesh.namespace);
@@ -124,36 +138,18 @@ async function up(options: UpOptions, environment: Record<string, string | undef
 }
 
 async function startRoles(config: Config, launcher: Launcher): Promise<void> {
-  await Promise.all(startOrder.flatMap((role) => Array.from({ length: config.processes[role] }, () => launcher.start(role))));
+  await Promise.all(
+    startOrder.flatMap((role) => Array.from({ length: config.processes[role] }, () => launcher.start(role))),
+  );
 }
 
-async function runTask(
-  options: UpOptions,
-  isDemo: boolean,
-  repository: string,
-  requestId: string,
-  client: Client,
-  launcher: Launcher,
-  fault: ReturnType<typeof demoFault> | undefined,
+function recordMesh(
+  config: Config,
   stateDirectory: string,
-  say: Say,
-): Promise<number> {
-  const asked = isDemo
-    ? { goal: demoGoal, repository, test: demoTest }
-    : {
-        repository,
-        ...(options.goal ? { goal: options.goal } : {}),
-        ...(options.test ? { test: options.test } : {}),
-        ...(options.setup ? { setup: options.setup } : {}),
-        plan: options.plan ? ('planner' as const) : ('single' as const),
-      };
-  const killing = fault ? killHeldCoder({ launcher, client, stateDirectory, repository, fault, say }) : undefined;
-  killing?.catch((error: unknown) => say(`the demo could not kill its coder: ${error instanceof Error ? error.message : String(error)}`));
-  const { taskId } = await client.request('task.submit', asked, { source: isDemo ? demoSource : '/switchyard/up', id: requestId });
-  return followTask(client, taskId, { isJson: options.json === true });
-}
-
-function recordMesh(config: Config, stateDirectory: string, broker: Broker, launcher: Launcher, startedAtMs: number): void {
+  broker: Broker,
+  launcher: Launcher,
+  startedAtMs: number,
+): void {
   const of = (name: string, pid: number) => {
     const identity = identifyProcess(pid);
     return { name, pid, ...(identity ? { startedAt: identity.startedAt } : {}) };
@@ -176,7 +172,9 @@ function recordMesh(config: Config, stateDirectory: string, broker: Broker, laun
 async function brokerEnd(broker: Broker, say: Say): Promise<number> {
   if (!broker.server) return new Promise(() => {});
   const { code, signal } = await broker.server.exited;
-  say(`the nats-server ended (${signal ?? `exit code ${code}`}); its log: ${broker.server.logFile}. Nothing accepted is lost: start again with ./switchyard up`);
+  say(
+    `the nats-server ended (${signal ?? `exit code ${code}`}); its log: ${broker.server.logFile}. Nothing accepted is lost: start again with ./switchyard up`,
+  );
   return 6;
 }
 

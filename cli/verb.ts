@@ -40,6 +40,7 @@ export function verb<Options>(
       out: process.stdout,
       error: process.stderr,
       environment: process.env,
+      stateDirectory: options.state,
     });
     process.exitCode = await work({ options, environment: process.env, output }, ...given);
   });

@@ -89,6 +89,8 @@ export interface TaskView {
   diff?: string;
   /** Of the last review, as long as they are not mended. */
   findings: Finding[];
+  /** Ids of the findings that started a review cycle. */
+  askedFor: string[];
   cyclesUsed: number;
   pause?: { kind: DataOf<'task.paused'>['kind']; reason: string; mend: string };
   /** Why it was rejected, failed or cancelled. */
@@ -116,6 +118,7 @@ export const emptyView: TaskView = {
   spend: noSpend,
   isScripted: false,
   findings: [],
+  askedFor: [],
   cyclesUsed: 0,
   reasons: [],
   takeOvers: [],
@@ -203,7 +206,8 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
         commit: revision.commit,
         findings: revision.findings,
       };
-      return begin({ ...known, cyclesUsed: view.cyclesUsed + 1 }, revision.next);
+      const askedFor = [...view.askedFor, ...revision.findings.map((finding) => finding.id)];
+      return begin({ ...known, askedFor, cyclesUsed: view.cyclesUsed + 1 }, revision.next);
     }
     case 'task.waiting': {
       const { role, mend } = data as DataOf<'task.waiting'>;

@@ -127,7 +127,7 @@ function isInside(path: string, roots: string[]): boolean {
 
 function outside(path: string, roots: string[]): string {
   const list = roots.join(', ') || 'none';
-  return `${path} is outside the allowed directories (${list}). The operator can add one to repositories.roots in switchyard.yaml.`;
+  return `${path} is outside the allowed directories (${list}). The operator can add one to allow.repositories in switchyard.yaml.`;
 }
 
 function whyUnreachable(error: NodeJS.ErrnoException, path: string): string {

@@ -1,0 +1,44 @@
+import type { Client } from '../bus/client.ts';
+import type { Launcher } from '../bus/launcher.ts';
+import { demoGoal, demoSource, demoTest, type DemoFault } from './demo.ts';
+import { killHeldCoder } from './demo-kill.ts';
+import { followTask } from './follow.ts';
+import type { Output } from './output.ts';
+import type { UpOptions } from './up-options.ts';
+
+export interface FirstTask {
+  options: UpOptions;
+  isDemo: boolean;
+  repository: string;
+  requestId: string;
+  client: Client;
+  launcher: Launcher;
+  /** Where the demo kills its own coder. */
+  fault: DemoFault | undefined;
+  output: Output;
+}
+
+/** Submits the task that `up` was started for and follows it; resolves with the exit code that its end means. */
+export async function runFirstTask(task: FirstTask): Promise<number> {
+  const { options, isDemo, repository, client, launcher, fault, output } = task;
+  const asked = isDemo
+    ? { goal: demoGoal, repository, test: demoTest }
+    : {
+        repository,
+        ...(options.goal ? { goal: options.goal } : {}),
+        ...(options.test ? { test: options.test } : {}),
+        ...(options.setup ? { setup: options.setup } : {}),
+        plan: options.plan ? ('planner' as const) : ('single' as const),
+      };
+  const say = (line: string) => output.progress(line);
+  if (fault) {
+    void killHeldCoder({ launcher, client, fault, say }).catch((error: unknown) =>
+      say(`the demo could not kill its coder: ${error instanceof Error ? error.message : String(error)}`),
+    );
+  }
+  const { taskId } = await client.request('task.submit', asked, {
+    source: isDemo ? demoSource : '/switchyard/up',
+    id: task.requestId,
+  });
+  return followTask(client, taskId, { isJson: output.isJson, output });
+}

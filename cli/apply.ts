@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
+import { openArtifacts } from '../bus/artifacts.ts';
 import { span } from '../observability/span.ts';
 import { viewOf, type TaskView } from '../observability/task-view.ts';
 import { countText, shortId } from '../observability/wording.ts';
 import { advanceBranch, applyBranch, publishBranch } from '../tools/branch.ts';
-import { ensureMirror } from '../tools/mirror.ts';
+import { bringCommit } from '../tools/carry.ts';
 import { withMesh } from './connection.ts';
 import { whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -27,12 +28,13 @@ export function registerApply(program: Command): void {
       ['apply 3f1c', 'merge the task whose id begins with 3f1c'],
     ],
     ({ options, environment, output }, given) =>
-      withMesh({ options, environment }, async ({ client, stateDirectory }) => {
+      withMesh({ options, environment }, async ({ client, stateDirectory, namespace }) => {
         const taskId = await readTaskId(given!, () => client.taskJournals());
         const view = viewOf(await client.read(taskId));
         const { repository, baseCommit, commit } = requireCompleted({ ...view, taskId });
-        // The branch follows the record, also where the process that should have moved it died.
-        const mirror = await ensureMirror({ stateDirectory, repository, commit: baseCommit });
+        // The branch follows the record, also where the process that should have moved it died or worked elsewhere.
+        const { get } = openArtifacts(client.bus, namespace);
+        const { mirror } = await bringCommit({ stateDirectory, repository, baseCommit, commit, get });
         await advanceBranch(mirror, taskId, commit);
         const published = await publishBranch({ mirror, repository, taskId });
         if (!published.published) throw new CommandError(published.reason);

@@ -101,9 +101,9 @@ export const boundaries: Boundary[] = [
       'replay/**',
       '*/check.ts',
       'inference/model-flag.ts',
-      'tools/{branch,mirror}.ts',
+      'tools/{branch,carry}.ts',
     ],
-    rule: "the command imports bus, config, schemas, observability's pure files, replay, a room's check.ts, inference/model-flag.ts, tools/branch.ts and tools/mirror.ts",
+    rule: "the command imports bus, config, schemas, observability's pure files, replay, a room's check.ts, inference/model-flag.ts, tools/branch.ts and tools/carry.ts",
   },
 ];
 

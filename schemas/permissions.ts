@@ -100,7 +100,8 @@ function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
       holderSubject(namespace, '>'),
       `$KV.${registryBucket(namespace)}.${role}.>`,
       '$JS.API.INFO',
-      ...reads(streams.events),
+      // A journal is read without a consumer: a role that could make one could have events delivered anywhere.
+      ...looksAt(streams.events),
       ...reads(`KV_${registryBucket(namespace)}`),
       ...looksAt(streams.inbox),
       ...(agentRoles.includes(role as AgentRole) ? [...readsObjects(objects), ...putsObjects(objects)] : []),

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { allowInState, readAllowed } from './allowed.ts';
 import { allowedFile } from './state.ts';
@@ -52,6 +54,17 @@ test('lock: the file of a dead holder is no lock, even where its pid is used aga
   lockStateDirectory(folder).release();
   // This very process bears the pid of the former holder.
   lockStateDirectory(folder).release();
+});
+
+test('lock: it is held as long as its process lives, though nobody there has it in a variable', async () => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  lockStateDirectory(folder);
+  for (let turn = 0; turn < 3; turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collectGarbage();
+  }
+  expect(await firstWords(start('hold', folder))).toContain('a mesh already runs');
 });
 
 test('lock: of several at once one gets it', async () => {

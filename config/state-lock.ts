@@ -57,6 +57,8 @@ export function holdingLock<Result>(
 }
 
 const sqliteBusy = 5;
+/** What is collected as garbage is closed, and its lock with it: so a lock that nobody names is kept here. */
+const held = new Set<DatabaseSync>();
 
 function take(file: string, patienceMs: number): StateLock | undefined {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
@@ -68,11 +70,10 @@ function take(file: string, patienceMs: number): StateLock | undefined {
     if ((failure as { errcode?: number }).errcode === sqliteBusy) return undefined;
     throw failure;
   }
-  let isHeld = true;
+  held.add(database);
   return {
     release() {
-      if (isHeld) database.close();
-      isHeld = false;
+      if (held.delete(database)) database.close();
     },
   };
 }

@@ -46,8 +46,8 @@ export function evolve(call: Call, stored: Stored): Call {
   const { data } = stored.event;
   switch (type) {
     case 'call.intended': {
-      const intended = data as DataOf<'call.intended'>;
-      return { ...call, ...intended, phase: 'intended', inputId: intended.given.inputId, declaredAtMs: intended.given.atMs };
+      const { given, pool: _, ...intended } = data as DataOf<'call.intended'>;
+      return { ...call, ...intended, phase: 'intended', inputId: given.inputId, declaredAtMs: given.atMs };
     }
     case 'call.taken_over': {
       const taken = data as DataOf<'call.taken_over'>;
@@ -57,9 +57,18 @@ export function evolve(call: Call, stored: Stored): Call {
     case 'call.failed':
     case 'call.cancelled': {
       const { callId, runId } = data as DataOf<'call.cancelled'>;
-      const command = (data as DataOf<'call.cancelled'>).given.command as Envelope<{ role?: AgentRole }> | undefined;
+      const command = (data as DataOf<'call.cancelled'>).given.command as
+        | Envelope<{ role?: AgentRole }>
+        | undefined;
       const role = call.role ?? command?.data.role;
-      return { ...call, callId, runId, ...(role ? { role } : {}), phase: 'over', overAt: { journal: stored.journal, sequence: stored.sequence } };
+      return {
+        ...call,
+        callId,
+        runId,
+        ...(role ? { role } : {}),
+        phase: 'over',
+        overAt: { journal: stored.journal, sequence: stored.sequence },
+      };
     }
   }
 }
@@ -71,7 +80,7 @@ export function evolve(call: Call, stored: Stored): Call {
 export function decide(call: Call, input: Input): Decision {
   switch (input.type) {
     case 'call.ask':
-      return call.phase === 'none' ? intended(input) : { do: 'nothing' };
+      return call.phase === 'none' ? asked(input) : { do: 'nothing' };
     case 'call.cancel': {
       if (call.phase === 'over') return { do: 'nothing' };
       const { callId, runId, reason } = input.event!.data as DataOf<'call.cancel'>;
@@ -79,15 +88,32 @@ export function decide(call: Call, input: Input): Decision {
       return { do: 'append', type: 'call.cancelled', data: { callId, runId, reason, costMicroDollars } };
     }
     case 'outcome':
-      return settled(call, input.outcome as Answer);
+      return call.phase === 'intended' ? settled(call, input.outcome as Answer) : { do: 'nothing' };
     default:
       return { do: 'nothing' };
   }
 }
 
-function intended(input: Input): Decision {
+function asked(input: Input): Decision {
   const ask = input.event!.data as RememberedAsk;
   const { backend } = input.facts as { backend: string };
+  const lateMs = input.atMs - ask.deadlineAtMs;
+  if (lateMs >= 0) {
+    // Its run has gone on to another choice, or is about to: a model would be paid for nothing.
+    const { callId, runId, model } = ask;
+    const message = `its time was over ${lateMs} ms before a worker of the pool ${ask.pool} took it: start more workers, and see that the clocks agree`;
+    const data = {
+      callId,
+      runId,
+      kind: 'retryable',
+      message,
+      attempts: 0,
+      backend,
+      model,
+      costMicroDollars: 0,
+    };
+    return { do: 'append', type: 'call.failed', data };
+  }
   return {
     do: 'append',
     type: 'call.intended',
@@ -116,12 +142,22 @@ function settled(call: Call, answer: Answer): Decision {
     return { do: 'append', type: 'call.completed', data: { ...common, reply, costMicroDollars } };
   }
   const { kind, message, attempts } = answer;
-  return { do: 'append', type: 'call.failed', data: { ...common, kind, message, attempts, costMicroDollars: wasteMicroDollars } };
+  return {
+    do: 'append',
+    type: 'call.failed',
+    data: { ...common, kind, message, attempts, costMicroDollars: wasteMicroDollars },
+  };
 }
 
 /** In whole micro-dollars, rounded up; prices are per million tokens. */
-export function price(inputTokens: number, outputTokens: number, prices: { inputMicroDollars: number; outputMicroDollars: number }): number {
-  return Math.ceil((inputTokens * prices.inputMicroDollars + outputTokens * prices.outputMicroDollars) / 1_000_000);
+export function price(
+  inputTokens: number,
+  outputTokens: number,
+  prices: { inputMicroDollars: number; outputMicroDollars: number },
+): number {
+  return Math.ceil(
+    (inputTokens * prices.inputMicroDollars + outputTokens * prices.outputMicroDollars) / 1_000_000,
+  );
 }
 
 /** An ask without its prompt: that stands in the run's journal already, and is not kept a second time. */

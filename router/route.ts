@@ -42,37 +42,16 @@ export function evolve(route: Route, stored: Stored): Route {
 export function decide(route: Route, input: Input): Decision {
   if (input.type !== 'work.route' || route.phase === 'decided') return { do: 'nothing' };
   const { work } = input.event!.data as DataOf<'work.route'>;
-  const facts = input.facts as RoutingFacts;
-  const found = choose(work, facts);
+  const found = choose(work, input.facts as RoutingFacts);
+  const { runId, role, hop, cyclesLeft } = work;
   if ('waits' in found) {
     if (route.phase === 'waiting') return { do: 'later', delayMs: waitMs };
-    return {
-      do: 'append',
-      type: 'route.waiting',
-      hop: work.hop,
-      cyclesLeft: work.cyclesLeft,
-      data: { runId: work.runId, role: work.role, why: found.waits, mend: './switchyard start inference', work },
-    };
+    const data = { runId, role, why: found.waits, mend: found.mend, work };
+    return { do: 'append', type: 'route.waiting', hop, cyclesLeft, data };
   }
-  const [first] = found.choices;
-  return {
-    do: 'append',
-    type: 'route.decided',
-    hop: work.hop,
-    cyclesLeft: work.cyclesLeft,
-    data: {
-      runId: work.runId,
-      role: work.role,
-      pool: first!.pool,
-      model: first!.model,
-      confidence: found.confidence,
-      rule: found.rule,
-      why: found.why,
-      choices: found.choices,
-      rejected: found.rejected,
-      work,
-    },
-  };
+  const { pool, model } = found.choices[0]!;
+  const data = { runId, role, pool, model, ...found, work };
+  return { do: 'append', type: 'route.decided', hop, cyclesLeft, data };
 }
 
 interface Chosen {
@@ -83,31 +62,64 @@ interface Chosen {
   rejected: { model: string; why: string }[];
 }
 
-function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string } {
-  const rejected: Chosen['rejected'] = [];
-  for (const source of sources(work, facts)) {
-    const usable: Choice[] = [];
-    for (const name of source.models) {
-      const problem = problemOf(name, work, facts, source.tags);
-      if (problem) rejected.push({ model: name, why: problem });
-      else usable.push(choiceOf(facts.models[name]!));
-    }
-    if (usable.length === 0) continue;
-    const isFallback = usable[0]!.model !== source.models[0];
-    return {
-      choices: usable,
-      confidence: isFallback ? Math.round(source.confidence * 70) / 100 : source.confidence,
-      rule: source.rule,
-      why: isFallback ? `${source.why}; ${source.models[0]} cannot be used (${rejected.at(-1)?.why})` : source.why,
-      rejected,
-    };
-  }
-  return { waits: rejected.map((one) => `${one.model}: ${one.why}`).join('; ') || `no model is configured for the ${work.role}` };
+interface Rejected {
+  model: string;
+  why: string;
+  /** True where one more process mends it. */
+  isDead: boolean;
 }
 
+function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string; mend: string } {
+  const rejected: Rejected[] = [];
+  const passedOver: string[] = [];
+  for (const source of sources(work, facts)) {
+    const usable: Choice[] = [];
+    const problems = new Map<string, string>();
+    for (const name of new Set(source.models)) {
+      const problem = problemOf(name, work, facts, source.tags);
+      if (!problem) usable.push(choiceOf(facts.models[name]!));
+      else {
+        problems.set(name, problem.why);
+        const isKnown = rejected.some((one) => one.model === name && one.why === problem.why);
+        if (!isKnown) rejected.push({ model: name, ...problem });
+      }
+    }
+    if (usable.length === 0) {
+      passedOver.push(source.rule);
+      continue;
+    }
+    const first = problems.get(source.models[0]!);
+    const reasons = [
+      source.why,
+      ...(first ? [`${source.models[0]} cannot be used: ${first}`] : []),
+      ...passedOver.map((rule) => `no model of the rule "${rule}" can be used`),
+    ];
+    return {
+      choices: usable,
+      confidence: first ? Math.round(source.confidence * 70) / 100 : source.confidence,
+      rule: source.rule,
+      why: reasons.join('; '),
+      rejected: rejected.map(({ model, why }) => ({ model, why })),
+    };
+  }
+  if (rejected.length === 0) return { waits: `no model is configured for the ${work.role}`, mend: addModel };
+  return {
+    waits: rejected.map((one) => `${one.model}: ${one.why}`).join('; '),
+    mend: rejected.some((one) => one.isDead) ? './switchyard start inference' : addModel,
+  };
+}
+
+const addModel = 'add a model that can do it under `models` in switchyard.yaml, and start the mesh again';
+
 /** Where models come from, most telling first: asked for by name, the operator's rules, the role's own list. */
-function sources(work: Work, facts: RoutingFacts): { rule: string; models: string[]; confidence: number; why: string; tags?: string[] }[] {
-  if (work.model) return [{ rule: 'asked', models: [work.model], confidence: 1, why: `${work.model} was asked for by name` }];
+function sources(
+  work: Work,
+  facts: RoutingFacts,
+): { rule: string; models: string[]; confidence: number; why: string; tags?: string[] }[] {
+  if (work.model)
+    return [
+      { rule: 'asked', models: [work.model], confidence: 1, why: `${work.model} was asked for by name` },
+    ];
   const [only] = facts.preferred;
   const isOnlyOne = facts.preferred.length === 1;
   return [
@@ -122,20 +134,31 @@ function sources(work: Work, facts: RoutingFacts): { rule: string; models: strin
       rule: 'role',
       models: facts.preferred,
       confidence: isOnlyOne ? 0.95 : 0.8,
-      why: isOnlyOne ? `${only} is the only model of the ${work.role}` : `${only ?? 'no model'} is the first choice of the ${work.role}`,
+      why: isOnlyOne
+        ? `${only} is the only model of the ${work.role}`
+        : `${only ?? 'no model'} is the first choice of the ${work.role}`,
     },
   ];
 }
 
-function problemOf(name: string, work: Work, facts: RoutingFacts, tags: string[] = []): string | undefined {
-  const model = facts.models[name];
-  if (!model) return 'it is not configured';
+function problemOf(
+  name: string,
+  work: Work,
+  facts: RoutingFacts,
+  tags: string[] = [],
+): Omit<Rejected, 'model'> | undefined {
+  const model = Object.hasOwn(facts.models, name) ? facts.models[name] : undefined;
+  if (!model) return { why: 'it is not configured', isDead: false };
   const lacking = tags.find((tag) => !model.tags.includes(tag));
-  if (lacking) return `it lacks the tag ${lacking}`;
-  if (!facts.livePools.includes(model.pool)) return `its pool "${model.pool}" has no live worker`;
-  const room = model.contextTokens - model.maxTokens;
+  if (lacking) return { why: `it lacks the tag ${lacking}`, isDead: false };
+  const room = Math.max(0, model.contextTokens - model.maxTokens);
   const need = contextEstimate(work);
-  return need > room ? `its context window leaves ${room} tokens to read and about ${need} are needed` : undefined;
+  if (need > room) {
+    const why = `its context window leaves ${room} tokens to read and about ${need} are needed`;
+    return { why, isDead: false };
+  }
+  if (facts.livePools.includes(model.pool)) return undefined;
+  return { why: `its pool "${model.pool}" has no live worker`, isDead: true };
 }
 
 function choiceOf({ tags: _, ...choice }: Choice & { tags: string[] }): Choice {

@@ -11,7 +11,13 @@ export interface Rule {
 
 /** About how many tokens a piece of work will want read: what is known of it, and the first files on top. */
 export function contextEstimate(work: Work): number {
-  const known = JSON.stringify([work.goal, work.acceptance, work.findings, work.notes, work.lastTests?.output]).length;
+  const known = JSON.stringify([
+    work.goal,
+    work.acceptance,
+    work.findings,
+    work.notes,
+    work.lastTests?.output,
+  ]).length;
   return Math.ceil(known / 3.5) + 2000;
 }
 

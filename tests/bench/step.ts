@@ -26,7 +26,13 @@ const rounds = Number(process.argv[2] ?? 500);
 
 for (const durability of ['process', 'power'] as const) {
   const state = await mkdtemp(join(tmpdir(), 'switchyard-bench-'));
-  const server = await startServer({ binary: await serverBinary(), stateDirectory: state, name: 'bench', durability, users: [EVERYTHING] });
+  const server = await startServer({
+    binary: await serverBinary(),
+    stateDirectory: state,
+    name: 'bench',
+    durability,
+    users: [EVERYTHING],
+  });
   const bus = await connect(server.url, 'bench', { user: EVERYTHING.name, password: EVERYTHING.password });
   await ensureStreams(bus, 'yard', ['default'], 6000);
   const keys = await loadCredentials(state, ['router']);
@@ -36,34 +42,92 @@ for (const durability of ['process', 'power'] as const) {
     verify: openVerifier({ router: keys['router']!.publicKey }),
   };
   const facts = {
-    models: { any: { model: 'any', pool: 'default', backend: 'openai', contextTokens: 100_000, maxTokens: 1000, timeoutMs: 1000, inputMicroDollars: 0, outputMicroDollars: 0, tags: [] } },
+    models: {
+      any: {
+        model: 'any',
+        pool: 'default',
+        backend: 'openai',
+        contextTokens: 100_000,
+        maxTokens: 1000,
+        timeoutMs: 1000,
+        inputMicroDollars: 0,
+        outputMicroDollars: 0,
+        tags: [],
+      },
+    },
     preferred: ['any'],
     rules: [],
     livePools: ['default'],
   };
-  const service: Service<Route> = { role: 'router', entity: 'route', initial: noRoute, evolve, decide, outbox, openIntent: () => undefined, isOver: () => false, gather: async () => facts };
+  const service: Service<Route> = {
+    role: 'router',
+    entity: 'route',
+    initial: noRoute,
+    evolve,
+    decide,
+    outbox,
+    openIntent: () => undefined,
+    isOver: () => false,
+    gather: async () => facts,
+  };
   const journalOptions = { bus, namespace: 'yard', log, ...signing };
   const journals = openJournals({ ...journalOptions, initial: noRoute, evolve });
-  const dead = { bus, namespace: 'yard', role: 'router' as const, process: 'bench', journals: openJournals({ ...journalOptions, initial: 0, evolve: (count: number) => count + 1 }) };
-  const shell = openShell({ bus, namespace: 'yard', service, process: 'router.bench', leaseMs: 6000, journals, journalOptions, dead, lease: { hold() {}, release() {}, async stop() {} }, log });
+  const dead = {
+    bus,
+    namespace: 'yard',
+    role: 'router' as const,
+    process: 'bench',
+    journals: openJournals({ ...journalOptions, initial: 0, evolve: (count: number) => count + 1 }),
+  };
+  const shell = openShell({
+    bus,
+    namespace: 'yard',
+    service,
+    process: 'router.bench',
+    leaseMs: 6000,
+    journals,
+    journalOptions,
+    dead,
+    lease: { hold() {}, release() {}, async stop() {} },
+    log,
+  });
 
   const work = (exampleEvent('work.route').data as { work: { runId: string } }).work;
   const deliveries = Array.from({ length: rounds }, (_, place): Delivery => {
     const taskId = v4();
     const lineage = { taskId, correlationId: taskId, causationId: v4(), hop: 0, cyclesLeft: 2 };
-    const event = message('work.route', v4(), 'manager', 'router', lineage, Date.now(), { work: { ...work, runId: v4() } } as never);
+    const event = message('work.route', v4(), 'manager', 'router', lineage, Date.now(), {
+      work: { ...work, runId: v4() },
+    } as never);
     return {
       subject: `yard.inbox.role.router.${taskId}`,
       headers: [['Content-Type', 'application/cloudevents+json']],
       body: Buffer.from(JSON.stringify(event)),
-      stream: 'YARD_INBOX', sequence: place + 1, deliveries: 1, atMs: Date.now(), token: 'none',
-      acknowledge() {}, putBack() { throw new Error('a step was put back'); }, giveUp() { throw new Error('a step was given up'); }, leave() { throw new Error('a step was left'); },
+      stream: 'YARD_INBOX',
+      sequence: place + 1,
+      deliveries: 1,
+      atMs: Date.now(),
+      token: 'none',
+      acknowledge() {},
+      putBack() {
+        throw new Error('a step was put back');
+      },
+      giveUp() {
+        throw new Error('a step was given up');
+      },
+      leave() {
+        throw new Error('a step was left');
+      },
     };
   });
   const body = Buffer.alloc(2500, 'x');
   const appendOne = async (place: number) => {
     const header = headers();
-    await bus.jetstream.publish(`yard.event.${v4()}.route.bare${place}`, body, { msgID: v4(), expect: { lastSubjectSequence: 0 }, headers: header });
+    await bus.jetstream.publish(`yard.event.${v4()}.route.bare${place}`, body, {
+      msgID: v4(),
+      expect: { lastSubjectSequence: 0 },
+      headers: header,
+    });
   };
   const bare: number[] = [];
   const step: number[] = [];
@@ -78,7 +142,13 @@ for (const durability of ['process', 'power'] as const) {
   }
   const median = (list: number[]) => list.toSorted((one, other) => one - other)[Math.floor(list.length / 2)]!;
   console.log(
-    JSON.stringify({ durability, rounds, bareAppendMs: +median(bare).toFixed(3), handledStepMs: +median(step).toFixed(3), ratio: +(median(step) / median(bare)).toFixed(2) }),
+    JSON.stringify({
+      durability,
+      rounds,
+      bareAppendMs: +median(bare).toFixed(3),
+      handledStepMs: +median(step).toFixed(3),
+      ratio: +(median(step) / median(bare)).toFixed(2),
+    }),
   );
   await bus.connection.close();
   await server.stop();

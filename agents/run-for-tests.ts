@@ -119,6 +119,8 @@ export interface Life {
   readonly run: Run;
   /** Every event of the journal. */
   readonly events: readonly Envelope[];
+  /** Where the run's events stand, and those of other journals that came home to it. */
+  readonly record: { journal: string; sequence: number; event: Envelope }[];
   readonly lastType: string;
   lastData<Name extends TypeName>(type: Name): DataOf<Name>;
   owed(): (Owed | Follow)[];
@@ -157,6 +159,7 @@ export function aRun(definition: AgentDefinition = coder, options: LifeOptions =
     arguments: { type: 'object' },
   }));
   const events: Envelope[] = [];
+  const record: Life['record'] = [];
   let run: Run = noRun;
   let nowMs = startsAtMs;
   let lastInput: Input | undefined;
@@ -198,9 +201,12 @@ export function aRun(definition: AgentDefinition = coder, options: LifeOptions =
     } as unknown as DataOf<Name>);
     const problems = problemsOf(event);
     if (problems.length > 0) throw new Error(problems.join('; '));
+    // Far from where the run's own events stand.
+    const sequence = 10_000 + record.length;
+    record.push({ journal: callJournal, sequence, event });
     return {
       ...inputOf(type, event, deriveId(callJournal, 'home')),
-      reference: { journal: callJournal, sequence: 5 },
+      reference: { journal: callJournal, sequence },
     };
   }
 
@@ -238,7 +244,9 @@ export function aRun(definition: AgentDefinition = coder, options: LifeOptions =
     if (author) problems.push(author);
     if (problems.length > 0) throw new Error(`${decision.type}: ${problems.join('; ')}`);
     events.push(event);
-    run = evolve(run, { journal, sequence: events.length * 3, event });
+    const stored = { journal, sequence: events.length * 3, event };
+    record.push(stored);
+    run = evolve(run, stored);
   }
 
   function meet(input: Input): Decision {
@@ -273,6 +281,7 @@ export function aRun(definition: AgentDefinition = coder, options: LifeOptions =
       return run;
     },
     events,
+    record,
     get lastType() {
       return shortType(events.at(-1)?.type ?? '');
     },

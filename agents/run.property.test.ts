@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { verifyTask } from '../replay/verify.ts';
 import { shortType } from '../schemas/envelope.ts';
 import type { Outcome } from '../schemas/run.ts';
 import type { Input } from '../schemas/service.ts';
@@ -296,3 +297,34 @@ test('run: replies that never end the work end it at its steps', () => {
     { numRuns: 100 },
   );
 });
+
+test('run: every decision comes out equal when the journal alone is decided on again', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      options,
+      fc.array(happening, { maxLength: 25 }),
+      place,
+      async (given, happenings, said) => {
+        const world = new World(aRun(definitions.coder, given), given);
+        for (const one of happenings) world.live(one);
+        world.finish(said);
+        const { record, events } = world.life;
+        const entries = record.map(({ event, ...at }) => ({
+          ...at,
+          body: new TextEncoder().encode(JSON.stringify(event)),
+          signature: '',
+        }));
+        const verdict = await verifyTask(
+          entries.filter((entry) => entry.journal.includes('.run.')),
+          {
+            namespace: 'yard',
+            readElsewhere: (sequence) =>
+              Promise.resolve(entries.find((entry) => entry.sequence === sequence)),
+          },
+        );
+        expect(verdict).toMatchObject({ decisions: events.length, problems: [] });
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 60_000);

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import type { Role } from '../schemas/row.ts';
 import type { Bus } from './connect.ts';
 
@@ -62,6 +63,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
   const timers = new Set<NodeJS.Timeout>();
   let numbers = 0;
   let isStopping = false;
+  const telemetry = pathToFileURL(join(options.checkout, 'observability/telemetry.ts')).href;
   mkdirSync(options.logsDirectory, { recursive: true, mode: 0o700 });
 
   function launch(role: Role, number: number, backOffMs: number): Promise<Child> {
@@ -70,7 +72,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     const [file, ...args] = mainOf[role];
     const process_ = spawn(
       process.execPath,
-      [join(options.checkout, file!), ...args, '--state', options.stateDirectory, ...options.args],
+      ['--import', telemetry, join(options.checkout, file!), ...args, '--state', options.stateDirectory, ...options.args],
       {
         cwd: options.checkout,
         // The fourth is the channel for "ready", the fifth the pipe on which the child says what it holds.

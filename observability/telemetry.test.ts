@@ -72,13 +72,12 @@ test('telemetry: the error of a worker goes to the thread that started it', asyn
 });
 
 test.each([
-  ['agents/main.mjs', ['coder'], 'switchyard coder'],
-  ['agents/manager/main.mjs', ['--state', 'x'], 'switchyard manager'],
-  ['cli/main.mjs', ['up'], 'switchyard up'],
-  ['cli/main.mjs', [], 'switchyard'],
-])('telemetry: %s %s bears its role in its title', async (path, args, title) => {
-  const { out } = await run(path, 'console.log(process.title);', ...args);
-  expect(out).toBe(`${title}\n`);
+  ['agents/main.mjs', ['coder'], 'coder'],
+  ['agents/manager/main.mjs', ['--state', 'x'], 'manager'],
+  ['cli/main.mjs', ['up'], 'up'],
+])('telemetry: the line of %s %j bears the name %s', async (path, args, name) => {
+  const { error } = await run(path, 'throw new Error("x");', ...args);
+  expect(JSON.parse(error)).toMatchObject({ name });
 });
 
 test('telemetry: on a terminal a person reads the stack, without the secret', (context) => {

@@ -4,10 +4,10 @@ import { isMainThread } from 'node:worker_threads';
 import { censor, censorText } from '../schemas/secrets.ts';
 
 /**
- * The ground of every process, preloaded with `--import` and imported by no one. So far it does two things: the process
- * bears its role's name in `ps`, and an error that nobody caught ends it with one censored line (JSON as of the log; on
- * a terminal its stack) instead of Node's own words, which may hold a secret. Spans are not exported yet: each event
- * carries its trace context, so an exporter can make them from the journals at any time.
+ * The ground of every process, preloaded with `--import` and imported by no one. So far it does one thing: an error
+ * that nobody caught ends the process with one censored line (JSON as of the log; on a terminal its stack) instead of
+ * Node's own words, which may hold a secret. Spans are not exported yet: each event carries its trace context, so an
+ * exporter can make them from the journals at any time.
  */
 const [, file = '', argument = ''] = process.argv;
 const room = basename(dirname(file));
@@ -30,7 +30,6 @@ function crashLine(error: unknown): string {
 
 // A worker's error goes to the thread that started it.
 if (isMainThread) {
-  process.title = `switchyard ${name}`.trim();
   // A rejection that nobody handles comes here too.
   process.on('uncaughtException', (error: unknown) => {
     try {

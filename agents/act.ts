@@ -211,7 +211,8 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   return {
     facts: { isSandboxed, effects },
     sandbox,
-    descriptions: toolDescriptions(tools.map((tool) => tool.name)),
+    // What the operator took away is not offered either.
+    descriptions: toolDescriptions(policy.tools),
     async perform(run, context) {
       const step = run.opens as ToolStep;
       try {

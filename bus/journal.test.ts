@@ -46,15 +46,20 @@ async function mesh() {
   };
   const write = async (...said: string[]) => {
     const writer = process_();
-    for (const why of said)
-      expect(await writer.append(journal, await writer.load(journal, true), event(why))).toBeDefined();
+    for (const why of said) {
+      const folded = await writer.load(journal, true);
+      expect(await writer.append(journal, folded, event(journal, folded.count, why))).toBeDefined();
+    }
   };
   return { namespace, stream, journal, process: process_, lose, write };
 }
 
-function event(why: string, id = deriveId('journal', 'event', why)): Envelope {
+/** What is decided on an input when so many events stand on the journal before. */
+function event(journal: string, count: number, why: string, inputId = why): Envelope {
   const example = exampleEvent('route.waiting');
-  return { ...example, id, subject: taskId, data: { ...(example.data as object), why } };
+  const id = deriveId(journal, inputId, count, 'route.waiting');
+  const given = { ...(example.data as { given: object }).given, inputId };
+  return { ...example, id, subject: taskId, data: { ...(example.data as object), given, why } };
 }
 
 /** A bus whose appends name no expectation: what the compare-and-set is there against. */
@@ -69,30 +74,30 @@ test('journal: of two processes that decided on the same tail one commits, and t
   const { journal, process } = await mesh();
   const [one, zombie] = [process(), process()];
   const [before, stale] = [await one.load(journal, true), await zombie.load(journal, true)];
-  expect((await one.append(journal, before, event('one')))?.state).toEqual(['one']);
-  expect(await zombie.append(journal, stale, event('zombie'))).toBeUndefined();
+  expect((await one.append(journal, before, event(journal, 0, 'one')))?.state).toEqual(['one']);
+  expect(await zombie.append(journal, stale, event(journal, 0, 'zombie'))).toBeUndefined();
   expect((await zombie.load(journal, false)).state).toEqual(['one']);
 });
 
 test('journal: without the expectation both commit, so that the test before this one can fail', async () => {
-  const { journal, process } = await mesh();
+  const { journal, stream, process } = await mesh();
   const [one, zombie] = [process(), process(withoutExpectation(bus))];
   const [before, stale] = [await one.load(journal, true), await zombie.load(journal, true)];
-  await one.append(journal, before, event('one'));
-  await zombie.append(journal, stale, event('zombie'));
-  expect((await process().load(journal, true)).state).toEqual(['one', 'zombie']);
+  expect(await one.append(journal, before, event(journal, 0, 'one'))).toBeDefined();
+  expect(await zombie.append(journal, stale, event(journal, 0, 'zombie'))).toBeDefined();
+  expect((await bus.manager.streams.info(stream)).state.messages).toBe(2);
 });
 
 test('journal: under the same id the stored decision is folded, never the own copy of it (hole 1)', async () => {
   const { journal, process } = await mesh();
   const [one, other] = [process(), process()];
   const stale = await other.load(journal, true);
-  const id = deriveId('journal', 'both derive it');
-  await one.append(journal, await one.load(journal, true), event('stored', id));
+  const both = (why: string) => event(journal, 0, why, 'the same input');
+  await one.append(journal, await one.load(journal, true), both('stored'));
   // Newer servers answer that the expectation is wrong, older ones that it is a duplicate: neither is a commit.
-  expect(await other.append(journal, stale, event('own copy', id))).toBeUndefined();
+  expect(await other.append(journal, stale, both('own copy'))).toBeUndefined();
   // The same with an expectation that holds: only the duplicate is seen.
-  expect(await other.append(journal, await other.load(journal, true), event('own copy', id))).toBeUndefined();
+  expect(await other.append(journal, await other.load(journal, true), both('own copy'))).toBeUndefined();
   expect((await other.load(journal, false)).state).toEqual(['stored']);
 });
 
@@ -102,10 +107,10 @@ test('journal: a cache ahead of a journal that was lost does not fence for ever 
   await write('a', 'b', 'c');
   const ahead = await one.load(journal, true);
   await lose();
-  expect(await one.append(journal, ahead, event('d'))).toBeUndefined();
+  expect(await one.append(journal, ahead, event(journal, 3, 'd'))).toBeUndefined();
   const again = await one.load(journal, false);
   expect(again.state).toEqual([]);
-  expect((await one.append(journal, again, event('d')))?.state).toEqual(['d']);
+  expect((await one.append(journal, again, event(journal, 0, 'd')))?.state).toEqual(['d']);
 });
 
 test.each([
@@ -134,14 +139,14 @@ test('journal: what was folded before the connection broke is not appended to (h
   await write('a', 'B', 'C');
   one.forgetAll();
   // The places are the same, so the broker itself would take it.
-  expect(await one.append(journal, stale, event('decided on b and c'))).toBeUndefined();
+  expect(await one.append(journal, stale, event(journal, 3, 'decided on b and c'))).toBeUndefined();
   expect((await one.load(journal, false)).state).toEqual(['a', 'B', 'C']);
 });
 
 test('journal: an entry that its author may not write is passed over, and what follows it is still appended', async () => {
   const { journal, process, write } = await mesh();
   await write('a');
-  const forged = { ...event('forged'), sender: 'coder' };
+  const forged = { ...event(journal, 1, 'forged'), sender: 'coder' };
   await bus.jetstream.publish(journal, JSON.stringify(forged));
   for (const body of [
     'no JSON at all',
@@ -157,7 +162,7 @@ test('journal: an entry that its author may not write is passed over, and what f
   const one = process();
   const folded = await one.load(journal, true);
   expect(folded).toMatchObject({ state: ['a'], count: 1 });
-  expect((await one.append(journal, folded, event('b')))?.state).toEqual(['a', 'b']);
+  expect((await one.append(journal, folded, event(journal, 1, 'b')))?.state).toEqual(['a', 'b']);
   expect((await process().load(journal, true)).state).toEqual(['a', 'b']);
 });
 
@@ -166,6 +171,17 @@ test('journal: a store that takes nothing is an error to come back to, not a rac
   const { config } = await bus.manager.streams.info(stream);
   await bus.manager.streams.update(stream, { ...config, max_msgs: 1, discard: 'new' as never });
   const one = process();
-  const first = await one.append(journal, await one.load(journal, true), event('a'));
-  await expect(one.append(journal, first!, event('b'))).rejects.toThrow(/maximum messages/);
+  const first = await one.append(journal, await one.load(journal, true), event(journal, 0, 'a'));
+  await expect(one.append(journal, first!, event(journal, 1, 'b'))).rejects.toThrow(/maximum messages/);
+});
+
+test('journal: an authentic entry that was put there a second time, or in another order, is folded once', async () => {
+  const { journal, process, write } = await mesh();
+  await write('a', 'b');
+  for (const [count, why] of ['a', 'b'].entries())
+    await bus.jetstream.publish(journal, JSON.stringify(event(journal, count, why)));
+  const one = process();
+  const folded = await one.load(journal, true);
+  expect(folded).toMatchObject({ state: ['a', 'b'], count: 2 });
+  expect((await one.append(journal, folded, event(journal, 2, 'c')))?.state).toEqual(['a', 'b', 'c']);
 });

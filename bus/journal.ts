@@ -1,6 +1,7 @@
 import { headers, type MsgHdrs } from '@nats-io/nats-core';
 import { JetStreamApiError } from '@nats-io/jetstream';
-import type { Envelope } from '../schemas/envelope.ts';
+import { deriveId, shortType, type Envelope } from '../schemas/envelope.ts';
+import type { Given } from '../schemas/row.ts';
 import type { Stored } from '../schemas/service.ts';
 import { authorProblem, readJournalSubject, streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
@@ -64,15 +65,16 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
   }
 
   function foldOne(folded: Folded<State>, entry: Entry): Folded<State> {
-    const problem = entryProblem(options, namespace, entry);
-    if (problem) {
-      log.warn(
-        { journal: entry.subject, sequence: entry.sequence, problem },
-        'an entry of a journal is not believed',
-      );
+    const passOver = (problem: string) => {
+      const line = { journal: entry.subject, sequence: entry.sequence, problem };
+      log.warn(line, 'an entry of a journal is not believed');
       return { ...folded, sequence: entry.sequence, ...tailIdOf(entry.header) };
-    }
+    };
+    const problem = entryProblem(options, namespace, entry);
+    if (problem) return passOver(problem);
     const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
+    const wrongPlace = placeProblem(namespace, entry.subject, folded.count, event);
+    if (wrongPlace) return passOver(wrongPlace);
     return foldEvent(folded, entry.subject, entry.sequence, event, tailIdOf(entry.header));
   }
 
@@ -162,6 +164,23 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
       generation += 1;
     },
   };
+}
+
+/**
+ * The id of a decided event: named after its journal, its input and how many events the decision had seen, so that two
+ * decisions on one input in one state have one id, and an event fits no other place than its own.
+ */
+export function eventId(journal: string, inputId: string, count: number, type: string): string {
+  return deriveId(journal, inputId, count, type);
+}
+
+/** JetStream can be made to store an authentic entry once more; it was decided where another stands, and counts once. */
+function placeProblem(namespace: string, journal: string, count: number, event: Envelope): string | undefined {
+  // Nothing is decided on the journals of the mesh: they hold a single fact each.
+  if (readJournalSubject(namespace, journal)?.entity === 'mesh') return undefined;
+  const { given } = (event.data ?? {}) as { given?: Partial<Given> };
+  if (event.id === eventId(journal, given?.inputId ?? '', count, shortType(event.type))) return undefined;
+  return `it was not decided on the ${count} events before it`;
 }
 
 interface Entry {

@@ -1,4 +1,4 @@
-import { deriveId, message, shortType, type Envelope } from '../schemas/envelope.ts';
+import { message, shortType, type Envelope } from '../schemas/envelope.ts';
 import type { Given } from '../schemas/row.ts';
 import type { Claim, Decision, Follow, Input, OpenIntent, Owed, Service } from '../schemas/service.ts';
 import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
@@ -10,7 +10,7 @@ import type { Delivery } from './delivery.ts';
 import { PermanentError, RetryableError } from './errors.ts';
 import { reach } from './faults.ts';
 import { probeHolder } from './holder.ts';
-import { readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
+import { eventId, readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
 import type { Lease } from './lease.ts';
 import type { Log } from './log.ts';
 import { inboxOf, lineageOf, owedMessage, send } from './relay.ts';
@@ -366,7 +366,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const lineage = lineageOf(cause, admitted.taskId, cause.id);
     return message(
       decision.type as 'task.rejected',
-      deriveId(admitted.journal, input.id, folded.count, decision.type),
+      eventId(admitted.journal, input.id, folded.count, decision.type),
       service.role,
       'record',
       { ...lineage, hop: decision.hop ?? lineage.hop, cyclesLeft: decision.cyclesLeft ?? lineage.cyclesLeft },

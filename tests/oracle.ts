@@ -42,7 +42,7 @@ export function violations(
     if (event.correlationid !== event.subject) say('it left the trace of its task');
     const before = journals.get(journal) ?? [];
     // The id says how many events the decision had seen: one more or one less, and it was decided on another state.
-    if (event.id !== deriveId(journal, event.data.given.inputId, before.length, type)) {
+    if (event.id !== deriveId(journal, event.data.given?.inputId ?? '', before.length, type)) {
       say(`decided on another state than the ${before.length} events before it`);
     }
     journals.set(journal, [...before, { sequence, type, event }]);

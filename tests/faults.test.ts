@@ -56,6 +56,7 @@ test('faults: killed at every point, each role goes on in another process and re
   const taskIds = await Promise.all([
     yard.submit({ goal: 'The sum is wrong', plan: 'planner' }),
     yard.submit(),
+    yard.submit(),
   ]);
   for (const taskId of taskIds) expect(await yard.ended(taskId, 60_000)).toBe('task.completed');
   // A run in which no fault hit is a failure.

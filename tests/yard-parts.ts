@@ -11,8 +11,9 @@ import type { Role } from '../schemas/row.ts';
 /** A process that was started without a launcher: nobody gives back what it holds when it dies. */
 export interface BareProcess {
   pid: number;
-  /** Resolves when it serves. */
-  ready: Promise<void>;
+  logFile: string;
+  /** Resolves with its instance id when it serves. */
+  ready: Promise<string>;
   gone: Promise<void>;
   /** Resolves when the fault that it was given has stopped it. */
   stopped(): Promise<void>;
@@ -58,6 +59,7 @@ export function environmentOf(
     TMPDIR,
     XDG_CACHE_HOME,
     PATH: [join(checkoutRoot, 'node_modules/.bin'), PATH ?? ''].join(delimiter),
+    SWITCHYARD_LOG_LEVEL: 'debug',
     NODE_COMPILE_CACHE: join(cacheDirectoryOf(process.env), 'compiled'),
     ...(bubblewrap ? { SWITCHYARD_BWRAP: bubblewrap } : {}),
     ...(fault ? { SWITCHYARD_FAULT: fault } : {}),
@@ -78,15 +80,25 @@ export function startBare(
     env,
   });
   const gone = new Promise<void>((resolve) => void started.once('close', () => resolve()));
-  const ready = new Promise<void>((resolve, reject) => {
-    started.on('message', (message: { isReady?: true }) => message.isReady && resolve());
+  const ready = new Promise<string>((resolve, reject) => {
+    started.on(
+      'message',
+      (message: { isReady?: true; process: string }) => message.isReady && resolve(message.process),
+    );
     void gone.then(() =>
       reject(new Error(`the ${role} ended before it served; see ${readFileSync(logFile, 'utf8')}`)),
     );
   });
   ready.catch(() => {});
   const pid = started.pid!;
-  return { pid, ready, gone, stopped: () => stopped(pid), kill: (signal) => void started.kill(signal) };
+  return {
+    pid,
+    logFile,
+    ready,
+    gone,
+    stopped: () => stopped(pid),
+    kill: (signal) => void started.kill(signal),
+  };
 }
 
 /** Resolves when the system says that the process is stopped. */

@@ -37,6 +37,8 @@ export interface YardOptions {
   sweepMs?: number;
   /** How long the streams remember a message's id; short, so that nothing is hidden by it. */
   duplicateWindowMs?: number;
+  /** Messages at a time, by role. */
+  slots?: Partial<Record<Role, number>>;
   script?: Scene[];
   overrides?: Overrides;
 }
@@ -106,6 +108,7 @@ async function open(
   const repository = makeRepository(join(area, 'adder'), adder);
   const overrides = overridesOf(area, options, sandbox.level === 'none');
   keepOverrides(stateDirectory, overrides);
+  writeFileSync(join(area, 'switchyard.yaml'), stringify({ slots: options.slots ?? {} }));
   const { leaseMs } = overrides.mesh as { leaseMs: number };
 
   const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);

@@ -313,6 +313,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         const given = await gathered(folded.state, { id: input.id, type: 'outcome', outcome, atMs: Date.now(), claim: mine });
         const decision = service.decide(folded.state, given);
         if (decision.do !== 'append') throw new PermanentError([`the ${service.role} decides nothing on the result of ${intent.key}`]);
+        await reach('decided', decision.type);
         const appended = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));
         if (!appended) return undefined;
         logDecision(journal, appended);

@@ -1,5 +1,6 @@
 import { connect as dial, type NatsConnection } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { failBrokenRequests } from './broken-requests.ts';
 import { withoutPassword } from './debian-package.ts';
 import { BrokerError } from './errors.ts';
 import { isAtLeast, OLDEST_SERVER } from './nats-version.ts';
@@ -37,6 +38,7 @@ export async function connect(url: string, name: string, credentials?: Credentia
       'start it with `--jetstream`, or let `./switchyard up` start its own',
     );
   }
+  failBrokenRequests(connection);
   return {
     connection,
     jetstream: jetstream(connection, { timeout: 5000 }),

@@ -20,7 +20,14 @@ import type { Role } from '../schemas/row.ts';
 import { streamNames } from '../schemas/subject.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
 import { adder, adderScript, adderTest, slotsTest } from './scenes.ts';
-import { environmentOf, followUntil, makeRepository, startBare, type BareProcess } from './yard-parts.ts';
+import {
+  environmentOf,
+  eventually,
+  followUntil,
+  makeRepository,
+  startBare,
+  type BareProcess,
+} from './yard-parts.ts';
 
 export const namespace = 'yard';
 export const streams = streamNames(namespace);
@@ -217,6 +224,12 @@ async function open(
     },
     async startBroker() {
       server = await startOn(port);
+      const { connection } = client.bus;
+      await eventually(() => connection.rtt().catch(() => undefined), 'the client to be connected again');
+      await eventually(
+        () => admin.connection.rtt().catch(() => undefined),
+        'the launcher to be connected again',
+      );
     },
     makeRepository: (name, files) => makeRepository(join(area, name), files),
     stop,

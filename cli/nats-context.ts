@@ -7,7 +7,7 @@ import { writePrivateFile } from '../config/private-file.ts';
 /** Where the `nats` CLI keeps its contexts. */
 function contextFile(name: string, environment: Record<string, string | undefined>): string {
   return join(
-    environment['XDG_CONFIG_HOME'] || join(environment['HOME'] ?? homedir(), '.config'),
+    environment['XDG_CONFIG_HOME'] || join(homedir(), '.config'),
     'nats',
     'context',
     `${name}.json`,

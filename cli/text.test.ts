@@ -5,7 +5,7 @@ import { span } from '../observability/span.ts';
 import { readCount, readDollars, readDuration } from './amount.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
 import { CommandError, failureOf } from './failure.ts';
-import { openOutput } from './output.ts';
+import { openOutput, withState } from './output.ts';
 import { openPaint } from './paint.ts';
 import { tableOf } from './table.ts';
 import { readTaskId } from './task-id.ts';
@@ -148,4 +148,12 @@ test('failure: what looks like a secret is not shown', () => {
     ),
   );
   expect(JSON.stringify(failure)).not.toContain('abcdefghijkl');
+});
+
+test('output: commands that are shown name the state folder that was named, quoted where a shell needs it', () => {
+  expect(withState('go on with ./switchyard resume 3f1c', undefined)).toBe('go on with ./switchyard resume 3f1c');
+  expect(withState('./switchyard apply 3f1c', '/var/yard')).toBe('./switchyard --state /var/yard apply 3f1c');
+  expect(withState('./switchyard apply 3f1c', "/var/my yard's")).toBe(
+    "./switchyard --state '/var/my yard'\\''s' apply 3f1c",
+  );
 });

@@ -30,11 +30,11 @@ interface Ended {
 
 function switchyard(...words: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const command = [join(checkoutRoot, 'cli/main.ts'), '--state', yard.stateDirectory, ...words];
+    const command = [join(checkoutRoot, 'cli/main.ts'), ...words];
     const child = execFile(
       process.execPath,
       command,
-      { cwd: yard.area, timeout: 40_000, env: environment },
+      { cwd: yard.area, timeout: 40_000, env: { ...environment, SWITCHYARD_STATE: yard.stateDirectory } },
       (_, out, error) =>
         resolve({
           code: child.exitCode ?? -1,

@@ -350,9 +350,7 @@ test(
     const before = processesOn(first.stateDirectory);
     expect(before.length).toBeGreaterThan(7);
     first.kill('SIGKILL');
-    const killedAtMs = Date.now();
     await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 20_000);
-    expect(Date.now() - killedAtMs).toBeLessThan(15_000);
 
     const again = await terminal.up('first', ['--config', config]);
     expect(await ended(again, taskId)).toBe('task.completed');

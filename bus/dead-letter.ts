@@ -4,6 +4,7 @@ import type { Role } from '../schemas/row.ts';
 import { deadSubject, journalSubject, roleInbox } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import type { Delivery } from './delivery.ts';
+import { RetryableError } from './errors.ts';
 import type { Journals } from './journal.ts';
 import { send } from './relay.ts';
 
@@ -19,18 +20,30 @@ export interface DeadLetterOptions {
 /** Headers of a dead letter that say where it came from; the body is the original message's. */
 export const deadHeaders = { subject: 'Switchyard-Subject', reason: 'Switchyard-Reason', id: 'Switchyard-Dead-Id' } as const;
 
+/** Lost races that no other process's append explains. */
+const mostAttempts = 20;
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The task that an inbox's subject names: a message that nobody can read stands in some task's way all the same. */
+function taskOfInbox(namespace: string, subject: string): string | undefined {
+  const [kind, , taskId] = subject.startsWith(`${namespace}.inbox.`) ? subject.slice(`${namespace}.inbox.`.length).split('.') : [];
+  return kind && taskId && uuid.test(taskId) ? taskId : undefined;
+}
+
 /**
  * Gives a message up: first the fact is appended, once however many processes try; then the original goes to the dead
  * letters; then its task's manager is told; only then is the message taken from its inbox.
  */
-export async function bury(options: DeadLetterOptions, delivery: Delivery, reasons: string[], taskId: string | undefined): Promise<void> {
+export async function bury(options: DeadLetterOptions, delivery: Delivery, reasons: string[], admittedTaskId?: string): Promise<void> {
   const { bus, namespace, role } = options;
+  const taskId = admittedTaskId ?? taskOfInbox(namespace, delivery.subject);
   const id = deriveId('dead', delivery.stream, delivery.sequence, delivery.atMs);
   const journal = journalSubject(namespace, { entity: 'mesh', taskId: 'mesh', role: 'dead', id });
   const atMs = Date.now();
   const lineage = { taskId: taskId ?? id, correlationId: taskId ?? id, causationId: id, hop: 0, cyclesLeft: 0 };
   let folded = await options.journals.load(journal, true);
-  while (folded.count === 0) {
+  for (let attempt = 0; folded.count === 0; attempt += 1) {
+    if (attempt >= mostAttempts) throw new RetryableError(`the dead letter ${id} cannot be appended to ${journal}`);
     const event = message('mesh.dead_lettered', id, role, 'operator', lineage, atMs, {
       messageId: id,
       subject: delivery.subject,

@@ -4,6 +4,7 @@ import type { Role } from '../schemas/row.ts';
 import type { Owed } from '../schemas/service.ts';
 import { poolInbox, readJournalSubject, roleInbox, timerInbox } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
+import { RetryableError } from './errors.ts';
 import type { Folded } from './journal.ts';
 
 /** Where an owed message goes. */
@@ -53,5 +54,14 @@ export function lineageOf(cause: Envelope, taskId: string, causationId: string):
 export async function send(bus: Bus, subject: string, event: Envelope, messageId: string): Promise<void> {
   const header = headers();
   header.set('Content-Type', 'application/cloudevents+json');
-  await bus.jetstream.publish(subject, JSON.stringify(event), { msgID: messageId, headers: header, timeout: 5000 });
+  try {
+    await bus.jetstream.publish(subject, JSON.stringify(event), { msgID: messageId, headers: header, timeout: 5000 });
+  } catch (error) {
+    // A subject that no stream captures has nobody who answers, and the client takes that for a broker without JetStream.
+    if (!(error instanceof Error) || !/jetstream is not enabled/i.test(error.message)) throw error;
+    throw new RetryableError(
+      `no stream takes messages for ${subject}: the name is wrong, or the mesh's streams are gone (\`./switchyard up\` makes them)`,
+      { cause: error },
+    );
+  }
 }

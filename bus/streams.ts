@@ -56,7 +56,15 @@ export async function ensureStreams(bus: Bus, namespace: string, pools: string[]
     ...common,
     name: names.inbox,
     retention: RetentionPolicy.Workqueue,
-    subjects: [submitSubject(namespace), `${namespace}.inbox.>`],
+    // Only what somebody takes: a misspelt inbox is refused, where a wider net would keep its messages unseen for ever.
+    subjects: [
+      submitSubject(namespace),
+      ...inboxConsumers(namespace, [], leaseMs).flatMap(({ durable_name: name, filter_subject: subject }) =>
+        subject && name !== 'submit' ? [subject] : [],
+      ),
+      // A pool may be taken out of the configuration while questions to it wait: they are answered for by their deadlines.
+      `${namespace}.inbox.pool.>`,
+    ],
   });
   await ensureStream(manager, {
     ...common,

@@ -54,3 +54,19 @@ test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])
   },
   40_000,
 );
+
+test('holder: without a launcher the lease brings the message back, and a probe that finds nobody waits no second one', async () => {
+  const held = yard.startBare('coder', 'acted=edit-file.2.1:kill');
+  await held.ready;
+  const taskId = await yard.submit();
+  await held.gone;
+  const goneAtMs = Date.now();
+  const other = yard.startBare('coder');
+  const taken = await yard.until(taskId, (_one, type) => type === 'run.taken_over');
+  expect(taken.atMs - goneAtMs).toBeLessThan(2 * leaseMs);
+  expect(await yard.ended(taskId)).toBe('task.completed');
+  const raw = await yard.client.readRaw(taskId);
+  expect(violations(raw, namespace, await readPublicKeys(yard.stateDirectory))).toEqual([]);
+  expect(branchViolations(raw, yard.repository)).toEqual([]);
+  other.kill('SIGKILL');
+}, 40_000);

@@ -20,7 +20,8 @@ export function admit(namespace: string, role: Role, delivery: Delivery): Admitt
   if (delivery.subject === submitSubject(namespace)) return admitRequest(namespace, delivery);
   const read = readMessage(delivery.headers, delivery.body);
   if ('problems' in read) throw new PermanentError(read.problems);
-  if (!('event' in read)) throw new PermanentError(['it is no CloudEvent: specversion, id, source and type are missing']);
+  if (!('event' in read))
+    throw new PermanentError(['it is no CloudEvent: specversion, id, source and type are missing']);
   const problems = problemsOf(read.event);
   if (problems.length > 0) throw new PermanentError(problems);
   const row = rowOf(shortType(read.event.type) as never);
@@ -28,7 +29,12 @@ export function admit(namespace: string, role: Role, delivery: Delivery): Admitt
   if (row.kind === 'event' || row.kind === 'request') throw new PermanentError([`${row.type} is no command`]);
   const taskId = read.event.subject ?? '';
   if (taskId === '') throw new PermanentError(['subject: must be the id of the task']);
-  return { event: read.event, row, taskId, journal: journalOfCommand(namespace, role, row, read.event, taskId) };
+  return {
+    event: read.event,
+    row,
+    taskId,
+    journal: journalOfCommand(namespace, role, row, read.event, taskId),
+  };
 }
 
 /** A request from outside may break its schema and still become a task's rejection: the manager says why. */
@@ -46,7 +52,8 @@ function admitRequest(namespace: string, delivery: Delivery): Admitted {
     const problems = problemsOf(read.event);
     if (problems.length > 0) throw new PermanentError(problems);
   }
-  const taskId = row.type === 'task.submit' ? taskIdOf(read.event) : (read.event.data as { taskId: string }).taskId;
+  const taskId =
+    row.type === 'task.submit' ? taskIdOf(read.event) : (read.event.data as { taskId: string }).taskId;
   return { event: read.event, row, taskId, journal: journalSubject(namespace, { entity: 'task', taskId }) };
 }
 

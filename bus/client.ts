@@ -48,7 +48,11 @@ export interface DeadLetter {
 export interface Client {
   bus: Bus;
   /** Asks for something from outside; durable once this resolves. The same source and id is the same task. */
-  request<Name extends TypeName>(type: Name, data: DataOf<Name>, identity?: { source: string; id: string }): Promise<Receipt>;
+  request<Name extends TypeName>(
+    type: Name,
+    data: DataOf<Name>,
+    identity?: { source: string; id: string },
+  ): Promise<Receipt>;
   /** True while nobody has finished with the request that was stored at this place of the inbox. */
   isWaiting(sequence: number): Promise<boolean>;
   /** A task's events from the first on, or from a place in the record, then live, until the caller stops or the signal aborts. */
@@ -90,7 +94,10 @@ export async function openClient(url: string, namespace: string, credentials?: C
       fromSequence > 1
         ? { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: fromSequence }
         : { deliver_policy: DeliverPolicy.All };
-    const consumer = await bus.jetstream.consumers.get(streams.events, { filter_subjects: [pattern], ...start });
+    const consumer = await bus.jetstream.consumers.get(streams.events, {
+      filter_subjects: [pattern],
+      ...start,
+    });
     if (signal?.aborted) return;
     const messages = await consumer.consume();
     const stop = () => messages.stop();
@@ -111,11 +118,16 @@ export async function openClient(url: string, namespace: string, credentials?: C
     }
   }
 
-  async function* events(pattern: string, signal?: AbortSignal, fromSequence?: number): AsyncGenerator<Recorded> {
+  async function* events(
+    pattern: string,
+    signal?: AbortSignal,
+    fromSequence?: number,
+  ): AsyncGenerator<Recorded> {
     for await (const entry of entries(pattern, signal, fromSequence)) yield recordedOf(entry);
   }
 
-  const readAll = async (pattern: string): Promise<Recorded[]> => (await readEntries(pattern)).map(recordedOf);
+  const readAll = async (pattern: string): Promise<Recorded[]> =>
+    (await readEntries(pattern)).map(recordedOf);
 
   /** Reads up to the end as it is now. */
   async function readEntries(pattern: string): Promise<RawEntry[]> {
@@ -176,20 +188,28 @@ export async function openClient(url: string, namespace: string, credentials?: C
       };
       const header = headers();
       header.set('Content-Type', 'application/cloudevents+json');
-      const receipt = await bus.jetstream.publish(submitSubject(namespace), JSON.stringify(event), { msgID: `${source}|${id}`, headers: header, timeout: 5000 });
+      const receipt = await bus.jetstream.publish(submitSubject(namespace), JSON.stringify(event), {
+        msgID: `${source}|${id}`,
+        headers: header,
+        timeout: 5000,
+      });
       const taskId = type === 'task.submit' ? taskIdOf(event) : (data as { taskId: string }).taskId;
       return { taskId, eventId: id, sequence: receipt.seq, isDuplicate: receipt.duplicate };
     },
     async isWaiting(sequence) {
       // The inbox is a work queue: what is finished is gone.
-      const stored = await bus.manager.direct.getMessage(streams.inbox, { seq: sequence }).catch(notFoundIsNull);
+      const stored = await bus.manager.direct
+        .getMessage(streams.inbox, { seq: sequence })
+        .catch(notFoundIsNull);
       return stored !== null;
     },
     follow: (taskId, signal, fromSequence) => events(taskPattern(taskId), signal, fromSequence),
     read: (taskId) => readAll(taskPattern(taskId)),
     readRaw: (taskId) => readEntries(taskPattern(taskId)),
     async readAt(sequence) {
-      const stored = await bus.manager.direct.getMessage(streams.events, { seq: sequence }).catch(notFoundIsNull);
+      const stored = await bus.manager.direct
+        .getMessage(streams.events, { seq: sequence })
+        .catch(notFoundIsNull);
       if (!stored) return undefined;
       const signature = stored.header?.get(signatureHeader) ?? '';
       return { journal: stored.subject, sequence, atMs: stored.time.getTime(), body: stored.data, signature };
@@ -200,7 +220,9 @@ export async function openClient(url: string, namespace: string, credentials?: C
         const taskId = one.event.subject ?? '';
         byTask.set(taskId, [...(byTask.get(taskId) ?? []), one]);
       }
-      return [...byTask].map(([taskId, list]) => ({ taskId, events: list })).toSorted((a, b) => b.events[0]!.atMs - a.events[0]!.atMs);
+      return [...byTask]
+        .map(([taskId, list]) => ({ taskId, events: list }))
+        .toSorted((a, b) => b.events[0]!.atMs - a.events[0]!.atMs);
     },
     live(taskId, onLive) {
       const subscription = bus.connection.subscribe(`${namespace}.live.${taskId}.>`, {

@@ -21,7 +21,12 @@ export interface Bus {
 }
 
 /** Connects and checks the server's version; throws BrokerError that names what was found and what is needed. */
-export async function connect(url: string, name: string, credentials?: Credentials, patienceMs = 5000): Promise<Bus> {
+export async function connect(
+  url: string,
+  name: string,
+  credentials?: Credentials,
+  patienceMs = 5000,
+): Promise<Bus> {
   const connection = await dialPatiently(url, name, credentials, patienceMs);
   const found = connection.info?.version ?? 'unknown';
   if (!isAtLeast(found, OLDEST_SERVER)) {
@@ -48,7 +53,12 @@ export async function connect(url: string, name: string, credentials?: Credentia
   };
 }
 
-async function dialPatiently(url: string, name: string, credentials: Credentials | undefined, patienceMs: number) {
+async function dialPatiently(
+  url: string,
+  name: string,
+  credentials: Credentials | undefined,
+  patienceMs: number,
+) {
   const until = Date.now() + patienceMs;
   for (;;) {
     try {

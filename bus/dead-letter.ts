@@ -18,7 +18,11 @@ export interface DeadLetterOptions {
 }
 
 /** Headers of a dead letter that say where it came from; the body is the original message's. */
-export const deadHeaders = { subject: 'Switchyard-Subject', reason: 'Switchyard-Reason', id: 'Switchyard-Dead-Id' } as const;
+export const deadHeaders = {
+  subject: 'Switchyard-Subject',
+  reason: 'Switchyard-Reason',
+  id: 'Switchyard-Dead-Id',
+} as const;
 
 /** Lost races that no other process's append explains. */
 const mostAttempts = 20;
@@ -26,7 +30,9 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The task that an inbox's subject names: a message that nobody can read stands in some task's way all the same. */
 function taskOfInbox(namespace: string, subject: string): string | undefined {
-  const [kind, , taskId] = subject.startsWith(`${namespace}.inbox.`) ? subject.slice(`${namespace}.inbox.`.length).split('.') : [];
+  const [kind, , taskId] = subject.startsWith(`${namespace}.inbox.`)
+    ? subject.slice(`${namespace}.inbox.`.length).split('.')
+    : [];
   return kind && taskId && uuid.test(taskId) ? taskId : undefined;
 }
 
@@ -34,16 +40,28 @@ function taskOfInbox(namespace: string, subject: string): string | undefined {
  * Gives a message up: first the fact is appended, once however many processes try; then the original goes to the dead
  * letters; then its task's manager is told; only then is the message taken from its inbox.
  */
-export async function bury(options: DeadLetterOptions, delivery: Delivery, reasons: string[], admittedTaskId?: string): Promise<void> {
+export async function bury(
+  options: DeadLetterOptions,
+  delivery: Delivery,
+  reasons: string[],
+  admittedTaskId?: string,
+): Promise<void> {
   const { bus, namespace, role } = options;
   const taskId = admittedTaskId ?? taskOfInbox(namespace, delivery.subject);
   const id = deriveId('dead', delivery.stream, delivery.sequence, delivery.atMs);
   const journal = journalSubject(namespace, { entity: 'mesh', taskId: 'mesh', role: 'dead', id });
   const atMs = Date.now();
-  const lineage = { taskId: taskId ?? id, correlationId: taskId ?? id, causationId: id, hop: 0, cyclesLeft: 0 };
+  const lineage = {
+    taskId: taskId ?? id,
+    correlationId: taskId ?? id,
+    causationId: id,
+    hop: 0,
+    cyclesLeft: 0,
+  };
   let folded = await options.journals.load(journal, true);
   for (let attempt = 0; folded.count === 0; attempt += 1) {
-    if (attempt >= mostAttempts) throw new RetryableError(`the dead letter ${id} cannot be appended to ${journal}`);
+    if (attempt >= mostAttempts)
+      throw new RetryableError(`the dead letter ${id} cannot be appended to ${journal}`);
     const event = message('mesh.dead_lettered', id, role, 'operator', lineage, atMs, {
       messageId: id,
       subject: delivery.subject,
@@ -55,14 +73,25 @@ export async function bury(options: DeadLetterOptions, delivery: Delivery, reaso
       atMs,
       retry: `./switchyard dead retry ${id}`,
     });
-    folded = (await options.journals.append(journal, folded, event)) ?? (await options.journals.load(journal, true));
+    folded =
+      (await options.journals.append(journal, folded, event)) ?? (await options.journals.load(journal, true));
   }
   const header = headers();
   for (const [name, value] of delivery.headers) if (!name.startsWith('Nats-')) header.append(name, value);
   header.set(deadHeaders.subject, delivery.subject);
-  header.set(deadHeaders.reason, reasons.join('; ').replaceAll(/[\r\n]+/g, ' ').slice(0, 2000));
+  header.set(
+    deadHeaders.reason,
+    reasons
+      .join('; ')
+      .replaceAll(/[\r\n]+/g, ' ')
+      .slice(0, 2000),
+  );
   header.set(deadHeaders.id, id);
-  await bus.jetstream.publish(deadSubject(namespace, role, id), delivery.body, { msgID: id, headers: header, timeout: 5000 });
+  await bus.jetstream.publish(deadSubject(namespace, role, id), delivery.body, {
+    msgID: id,
+    headers: header,
+    timeout: 5000,
+  });
   if (taskId) {
     const notice = message('message.dead', deriveId(journal, 'notice'), role, 'manager', lineage, atMs, {
       journal,

@@ -57,7 +57,10 @@ export function openDelivery(
         consumer ??= await bus.jetstream.consumers.get(stream, intake.consumer);
         const coming = consumer.next({ expires: waitMs });
         // What arrives after the order to stop is given back at once.
-        void coming.then((late) => isStopping && late?.nak(), () => {});
+        void coming.then(
+          (late) => isStopping && late?.nak(),
+          () => {},
+        );
         const message = await Promise.race([coming, stopped.promise]);
         if (!message || isStopping) continue;
         busy += 1;
@@ -74,7 +77,8 @@ export function openDelivery(
         await new Promise((resolve) => setTimeout(resolve, 500));
         // A consumer that somebody deleted is made again; a live one is left as it is.
         const wanted = consumers.find((one) => one.durable_name === intake.consumer);
-        if (wanted && /not found/i.test(String(error))) await ensureConsumer(bus.manager, stream, wanted).catch(() => {});
+        if (wanted && /not found/i.test(String(error)))
+          await ensureConsumer(bus.manager, stream, wanted).catch(() => {});
       }
     }
   }

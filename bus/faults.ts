@@ -18,7 +18,9 @@ const planned = (process.env['SWITCHYARD_FAULT'] ?? '')
 /** `detail` narrows a point down: the message's type, or `<runId>.edit-file.4.1` for run, tool, step number and epoch. */
 export async function reach(point: FaultPoint, detail: string): Promise<void> {
   if (planned.length === 0) return;
-  const fault = planned.find((one) => !one.isSpent && one.point === point && (one.detail === undefined || detail.endsWith(one.detail)));
+  const fault = planned.find(
+    (one) => !one.isSpent && one.point === point && (one.detail === undefined || detail.endsWith(one.detail)),
+  );
   if (!fault) return;
   fault.isSpent = true;
   if (fault.action === 'kill') process.kill(process.pid, 'SIGKILL');

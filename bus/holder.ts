@@ -7,7 +7,12 @@ import type { Holder } from './claim.ts';
  * Answers whoever asks whether this process has an input of a journal in hand. Subscribed before the first intent, since a holder that
  * cannot answer would be taken for gone.
  */
-export function answerProbes(bus: Bus, namespace: string, process: string, isActing: (holding: string) => boolean): Subscription {
+export function answerProbes(
+  bus: Bus,
+  namespace: string,
+  process: string,
+  isActing: (holding: string) => boolean,
+): Subscription {
   return bus.connection.subscribe(holderSubject(namespace, process), {
     callback: (error, message) => {
       if (!error) message.respond(isActing(message.string()) ? 'acting' : 'idle');
@@ -16,7 +21,12 @@ export function answerProbes(bus: Bus, namespace: string, process: string, isAct
 }
 
 /** Asks the process that holds an intent. No responder: gone. No answer in time: silent, which is no death. */
-export async function probeHolder(bus: Bus, namespace: string, process: string, holding: string): Promise<Holder> {
+export async function probeHolder(
+  bus: Bus,
+  namespace: string,
+  process: string,
+  holding: string,
+): Promise<Holder> {
   try {
     const answer = await bus.connection.request(holderSubject(namespace, process), holding, { timeout: 500 });
     return answer.string() === 'acting' ? 'acting' : 'idle';

@@ -175,7 +175,12 @@ export function eventId(journal: string, inputId: string, count: number, type: s
 }
 
 /** JetStream can be made to store an authentic entry once more; it was decided where another stands, and counts once. */
-function placeProblem(namespace: string, journal: string, count: number, event: Envelope): string | undefined {
+function placeProblem(
+  namespace: string,
+  journal: string,
+  count: number,
+  event: Envelope,
+): string | undefined {
   // Nothing is decided on the journals of the mesh: they hold a single fact each.
   if (readJournalSubject(namespace, journal)?.entity === 'mesh') return undefined;
   const { given } = (event.data ?? {}) as { given?: Partial<Given> };
@@ -269,7 +274,11 @@ export async function* readBelieved(options: Believing, journal: string): AsyncG
   const { bus, namespace } = options;
   for await (const entry of readJournal(bus, streamNames(namespace).events, journal, 1)) {
     if (entryProblem(options, namespace, entry)) continue;
-    yield { journal, sequence: entry.sequence, event: JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope };
+    yield {
+      journal,
+      sequence: entry.sequence,
+      event: JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope,
+    };
   }
 }
 

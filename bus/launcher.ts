@@ -72,7 +72,15 @@ export function openLauncher(options: LauncherOptions): Launcher {
     const [file, ...args] = mainOf[role];
     const process_ = spawn(
       process.execPath,
-      ['--import', telemetry, join(options.checkout, file!), ...args, '--state', options.stateDirectory, ...options.args],
+      [
+        '--import',
+        telemetry,
+        join(options.checkout, file!),
+        ...args,
+        '--state',
+        options.stateDirectory,
+        ...options.args,
+      ],
       {
         cwd: options.checkout,
         // The fourth is the channel for "ready", the fifth the pipe on which the child says what it holds.
@@ -80,7 +88,14 @@ export function openLauncher(options: LauncherOptions): Launcher {
         env: { ...options.environment(role), SWITCHYARD_CUSTODY: '4' },
       },
     );
-    const child: Child = { role, number, pid: process_.pid ?? 0, process: undefined, logFile, kill: (signal) => void process_.kill(signal) };
+    const child: Child = {
+      role,
+      number,
+      pid: process_.pid ?? 0,
+      process: undefined,
+      logFile,
+      kill: (signal) => void process_.kill(signal),
+    };
     const startedAtMs = Date.now();
     const heldTokens = followCustody(process_.stdio[4] as Readable);
     running.set(number, { child, process: process_ });
@@ -90,7 +105,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
           child.process = message.process;
           resolve(child);
         }
-        if (message.isHolding) for (const one of waiting) if (message.isHolding.endsWith(one.point)) one.resolve(child);
+        if (message.isHolding)
+          for (const one of waiting) if (message.isHolding.endsWith(one.point)) one.resolve(child);
       });
       process_.on('error', reject);
       // `close` comes after the pipe was read to its end, so nothing that the child said is missed.
@@ -102,8 +118,12 @@ export function openLauncher(options: LauncherOptions): Launcher {
         const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
         options.onDeath(child, how);
         const livedLong = Date.now() - startedAtMs > healthyMs;
-        const nextMs = livedLong || child.process !== undefined ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs);
-        if (child.process === undefined) reject(new Error(`the ${role} ${how} before it served; see ${logFile}`));
+        const nextMs =
+          livedLong || child.process !== undefined
+            ? shortestBackOffMs
+            : Math.min(backOffMs * 2, longestBackOffMs);
+        if (child.process === undefined)
+          reject(new Error(`the ${role} ${how} before it served; see ${logFile}`));
         const timer = setTimeout(() => {
           timers.delete(timer);
           void launch(role, number, nextMs).catch(() => {});

@@ -52,7 +52,14 @@ export interface Serving<State> {
   pools?: string[];
   tags?: string[];
   /** Endpoints beside the inbox, such as the manager's `tasks.submit`. */
-  endpoints?: { name: string; subject: string; answer(body: Uint8Array, headers: [string, string][]): Promise<{ ok: unknown } | { code: number; problem: string; details: unknown }> }[];
+  endpoints?: {
+    name: string;
+    subject: string;
+    answer(
+      body: Uint8Array,
+      headers: [string, string][],
+    ): Promise<{ ok: unknown } | { code: number; problem: string; details: unknown }>;
+  }[];
   /** Called when the process stops, after its last message. */
   close?(): Promise<void>;
 }
@@ -61,7 +68,11 @@ export interface Serving<State> {
 const drainMs = 8000;
 
 /** Serves a role until SIGTERM or SIGINT, then drains. One shell for every role. */
-export async function serve<State>(membership: Membership, joined: Joined, serving: Serving<State>): Promise<void> {
+export async function serve<State>(
+  membership: Membership,
+  joined: Joined,
+  serving: Serving<State>,
+): Promise<void> {
   const { bus, log, registry } = joined;
   const { namespace } = membership;
   const { service } = serving;
@@ -79,7 +90,18 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
     process: joined.process,
     journals: openJournals({ ...journalOptions, initial: 0, evolve: (count: number) => count + 1 }),
   };
-  const shell = openShell({ bus, namespace, service, process: joined.process, leaseMs: membership.leaseMs, journals, journalOptions, dead, lease, log });
+  const shell = openShell({
+    bus,
+    namespace,
+    service,
+    process: joined.process,
+    leaseMs: membership.leaseMs,
+    journals,
+    journalOptions,
+    dead,
+    lease,
+    log,
+  });
   answerProbes(bus, namespace, joined.process, shell.isActing);
   await bus.connection.flush();
 
@@ -107,7 +129,8 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
     startedAtMs,
     atMs: Date.now(),
   });
-  const announce = () => registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
+  const announce = () =>
+    registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
   await announce();
   const beating = setInterval(() => void announce(), heartbeatMs);
   const micro = await openMicro(membership, joined, serving);
@@ -116,7 +139,7 @@ export async function serve<State>(membership: Membership, joined: Joined, servi
   // Spread, so that the processes of a role do not all sweep at once.
   const sweeping = setInterval(
     () => void sweeper.sweep().catch((error) => log.debug({ error }, 'the sweep was cut short')),
-    membership.sweepMs * (0.8 + 0.4 * (startedAtMs % 100) / 100),
+    membership.sweepMs * (0.8 + (0.4 * (startedAtMs % 100)) / 100),
   );
   log.info({ slots, pools: serving.pools }, `${service.role} serves`);
   process.send?.({ isReady: true, process: joined.process });
@@ -155,13 +178,15 @@ async function openMicro<State>(membership: Membership, joined: Joined, serving:
       handler: (error, message) => {
         if (error) return;
         const headers: [string, string][] = [];
-        for (const [name, values] of message.headers ?? []) for (const value of values) headers.push([name, value]);
+        for (const [name, values] of message.headers ?? [])
+          for (const value of values) headers.push([name, value]);
         endpoint.answer(message.data, headers).then(
           (answer) => {
             if ('ok' in answer) message.respond(JSON.stringify(answer.ok));
             else message.respondError(answer.code, answer.problem, JSON.stringify(answer.details));
           },
-          (trouble: unknown) => message.respondError(500, trouble instanceof Error ? trouble.message : String(trouble)),
+          (trouble: unknown) =>
+            message.respondError(500, trouble instanceof Error ? trouble.message : String(trouble)),
         );
       },
     });

@@ -22,10 +22,17 @@ export function inboxOf(namespace: string, owed: Owed, role: Role, taskId: strin
 /**
  * The message that is owed, made from stored events alone: whoever relays it makes the same one, with the same id.
  */
-export function owedMessage(namespace: string, role: Role, journal: string, folded: Folded<unknown>, owed: Owed): Envelope {
+export function owedMessage(
+  namespace: string,
+  role: Role,
+  journal: string,
+  folded: Folded<unknown>,
+  owed: Owed,
+): Envelope {
   const last = folded.last!;
   const name = readJournalSubject(namespace, journal)!;
-  const recipient = owed.to.inbox === 'role' ? owed.to.role : owed.to.inbox === 'pool' ? `pool ${owed.to.pool}` : role;
+  const recipient =
+    owed.to.inbox === 'role' ? owed.to.role : owed.to.inbox === 'pool' ? `pool ${owed.to.pool}` : role;
   return message(
     owed.type,
     deriveId(journal, owed.key),
@@ -55,7 +62,11 @@ export async function send(bus: Bus, subject: string, event: Envelope, messageId
   const header = headers();
   header.set('Content-Type', 'application/cloudevents+json');
   try {
-    await bus.jetstream.publish(subject, JSON.stringify(event), { msgID: messageId, headers: header, timeout: 5000 });
+    await bus.jetstream.publish(subject, JSON.stringify(event), {
+      msgID: messageId,
+      headers: header,
+      timeout: 5000,
+    });
   } catch (error) {
     // A subject that no stream captures has nobody who answers, and the client takes that for a broker without JetStream.
     if (!(error instanceof Error) || !/jetstream is not enabled/i.test(error.message)) throw error;

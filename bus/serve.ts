@@ -95,7 +95,10 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const line = { subject: delivery.subject, sequence: delivery.sequence, deliveries: delivery.deliveries };
     try {
       if (error instanceof PermanentError) {
-        log.error({ ...line, reasons: error.reasons }, 'a message cannot be handled; it becomes a dead letter');
+        log.error(
+          { ...line, reasons: error.reasons },
+          'a message cannot be handled; it becomes a dead letter',
+        );
         await bury(options.dead, delivery, error.reasons, admitted?.taskId);
         return;
       }
@@ -105,7 +108,12 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         failures.delete(delivery.sequence);
         const reason = error instanceof Error ? error.message : String(error);
         log.error({ ...line, error }, 'a message failed too often; it becomes a dead letter');
-        await bury(options.dead, delivery, [`it failed ${mostFailures} times, at last with: ${reason}`], admitted?.taskId);
+        await bury(
+          options.dead,
+          delivery,
+          [`it failed ${mostFailures} times, at last with: ${reason}`],
+          admitted?.taskId,
+        );
         return;
       }
       log.warn({ ...line, error }, 'a message could not be handled now; put back');
@@ -117,7 +125,11 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   }
 
   async function settle(delivery: Delivery, admitted: Admitted): Promise<End> {
-    const mine: Claim = { sequence: delivery.sequence, deliveries: delivery.deliveries, process: options.process };
+    const mine: Claim = {
+      sequence: delivery.sequence,
+      deliveries: delivery.deliveries,
+      process: options.process,
+    };
     const kept = service.remember ? service.remember(admitted.event) : admitted.event;
     const input = await inputOf(admitted, kept, mine);
     const holding = holdingOf(admitted.journal, input.id);
@@ -126,7 +138,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     inHand.add(holding);
     try {
       for (let races = 0; ; races += 1) {
-        if (races >= mostRaces) throw new RetryableError(`${races} appends in a row to ${admitted.journal} were not clean`);
+        if (races >= mostRaces)
+          throw new RetryableError(`${races} appends in a row to ${admitted.journal} were not clean`);
         const step = await withLock(admitted.journal, () => decideOnce(admitted, input, mine));
         if (step.next === 'again') continue;
         if (step.next === 'end') return step.end;
@@ -143,8 +156,14 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     if (admitted.row.kind !== 'homecoming') return { ...base, type: admitted.row.type, event: kept };
     const { journal, sequence } = kept.data as { journal: string; sequence: number };
     const stored = await readStored(options.journalOptions, journal, sequence);
-    if ('problem' in stored) throw new PermanentError([`it names an event that is not there: ${stored.problem}`]);
-    return { ...base, type: shortType(stored.event.type), event: stored.event, reference: { journal, sequence } };
+    if ('problem' in stored)
+      throw new PermanentError([`it names an event that is not there: ${stored.problem}`]);
+    return {
+      ...base,
+      type: shortType(stored.event.type),
+      event: stored.event,
+      reference: { journal, sequence },
+    };
   }
 
   type Step = { next: 'again' } | { next: 'end'; end: End } | { next: 'act'; folded: Folded<State> };
@@ -193,14 +212,25 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   }
 
   /** My message meets the intent that it once opened: who holds it decides what I do. */
-  async function meetIntent(admitted: Admitted, folded: Folded<State>, intent: OpenIntent, input: Input, mine: Claim): Promise<Step> {
+  async function meetIntent(
+    admitted: Admitted,
+    folded: Folded<State>,
+    intent: OpenIntent,
+    input: Input,
+    mine: Claim,
+  ): Promise<Step> {
     const facts = { nowMs: Date.now(), leaseMs: options.leaseMs };
     let verdict = resolveClaim(intent, mine, facts);
     if (verdict.do === 'probe') {
       const holder =
         intent.claim.process === options.process
           ? 'idle'
-          : await probeHolder(bus, namespace, intent.claim.process, holdingOf(admitted.journal, intent.inputId));
+          : await probeHolder(
+              bus,
+              namespace,
+              intent.claim.process,
+              holdingOf(admitted.journal, intent.inputId),
+            );
       verdict = resolveClaim(intent, mine, { ...facts, holder });
     }
     switch (verdict.do) {
@@ -217,10 +247,18 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         return { next: 'end', end: { end: 'acknowledge' } };
       case 'take over': {
         const decision = service.takeOver?.(folded.state, input) ?? { do: 'nothing' };
-        if (decision.do !== 'append') throw new PermanentError([`the ${service.role} does not say how to take an effect over`]);
-        const stored = await journals.append(admitted.journal, folded, eventOf(admitted, folded, input, decision));
+        if (decision.do !== 'append')
+          throw new PermanentError([`the ${service.role} does not say how to take an effect over`]);
+        const stored = await journals.append(
+          admitted.journal,
+          folded,
+          eventOf(admitted, folded, input, decision),
+        );
         if (!stored) return { next: 'again' };
-        log.info({ journal: admitted.journal, from: intent.claim.process, epoch: intent.epoch + 1 }, 'took a step over');
+        log.info(
+          { journal: admitted.journal, from: intent.claim.process, epoch: intent.epoch + 1 },
+          'took a step over',
+        );
         const opened = service.openIntent(stored.state);
         if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
         await relay(admitted.journal, stored);
@@ -230,7 +268,13 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   }
 
   /** Acts on the open intent, and on those that its result opens, for as long as they are mine. */
-  async function performAndRelay(delivery: Delivery, admitted: Admitted, input: Input, mine: Claim, from: Folded<State>): Promise<End> {
+  async function performAndRelay(
+    delivery: Delivery,
+    admitted: Admitted,
+    input: Input,
+    mine: Claim,
+    from: Folded<State>,
+  ): Promise<End> {
     const { journal } = admitted;
     let folded = from;
     options.lease.hold(delivery.token);
@@ -284,7 +328,10 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         epoch: intent.epoch,
         process: options.process,
         live: (kind, data) =>
-          bus.connection.publish(liveSubject(namespace, taskId, name?.id ?? ''), JSON.stringify({ kind, role: service.role, ...data })),
+          bus.connection.publish(
+            liveSubject(namespace, taskId, name?.id ?? ''),
+            JSON.stringify({ kind, role: service.role, ...data }),
+          ),
       });
     } catch (error) {
       if (abort.signal.aborted) return undefined;
@@ -297,7 +344,13 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   type Result = { fenced: 'no' | 'closed'; folded: Folded<State> } | { fenced: 'superseded' };
 
   /** A result that lost its race is appended again unless its step is closed or another has taken it over. */
-  async function storeResult(admitted: Admitted, input: Input, mine: Claim, intent: OpenIntent, outcome: unknown): Promise<Result> {
+  async function storeResult(
+    admitted: Admitted,
+    input: Input,
+    mine: Claim,
+    intent: OpenIntent,
+    outcome: unknown,
+  ): Promise<Result> {
     const { journal } = admitted;
     for (let attempt = 0; ; attempt += 1) {
       const store = async (): Promise<Result | undefined> => {
@@ -310,9 +363,16 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
           return { fenced, folded };
         }
         // The step that this result opens is decided with the same facts as any other.
-        const given = await gathered(folded.state, { id: input.id, type: 'outcome', outcome, atMs: Date.now(), claim: mine });
+        const given = await gathered(folded.state, {
+          id: input.id,
+          type: 'outcome',
+          outcome,
+          atMs: Date.now(),
+          claim: mine,
+        });
         const decision = service.decide(folded.state, given);
-        if (decision.do !== 'append') throw new PermanentError([`the ${service.role} decides nothing on the result of ${intent.key}`]);
+        if (decision.do !== 'append')
+          throw new PermanentError([`the ${service.role} decides nothing on the result of ${intent.key}`]);
         await reach('decided', decision.type);
         const appended = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));
         if (!appended) return undefined;
@@ -338,10 +398,12 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const owes = service.outbox(folded.state);
     for (const one of owes) if (isFollow(one)) await follow(one);
     await Promise.all(
-      owes.filter((one): one is Owed => !isFollow(one)).map((owed) => {
-        const event = owedMessage(namespace, service.role, journal, folded, owed);
-        return send(bus, inboxOf(namespace, owed, service.role, name.taskId), event, event.id);
-      }),
+      owes
+        .filter((one): one is Owed => !isFollow(one))
+        .map((owed) => {
+          const event = owedMessage(namespace, service.role, journal, folded, owed);
+          return send(bus, inboxOf(namespace, owed, service.role, name.taskId), event, event.id);
+        }),
     );
   }
 
@@ -354,13 +416,22 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     }
   }
 
-  function eventOf(admitted: Admitted, folded: Folded<State>, input: Input, decision: Decision & { do: 'append' }): Envelope {
+  function eventOf(
+    admitted: Admitted,
+    folded: Folded<State>,
+    input: Input,
+    decision: Decision & { do: 'append' },
+  ): Envelope {
     const given: Given = {
       atMs: input.atMs,
       inputId: input.id,
       process: options.process,
       claim: input.claim,
-      ...(input.type === 'outcome' ? { outcome: true } : input.reference ? { reference: input.reference } : { command: input.event }),
+      ...(input.type === 'outcome'
+        ? { outcome: true }
+        : input.reference
+          ? { reference: input.reference }
+          : { command: input.event }),
       ...(input.facts === undefined ? {} : { facts: input.facts }),
     };
     const cause = input.type === 'outcome' ? folded.last! : admitted.event;
@@ -379,7 +450,14 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   function logDecision(journal: string, stored: Folded<State>): void {
     const event = stored.last!;
     log.info(
-      { task: event.subject, journal, event: shortType(event.type), id: event.id, trace: event.traceparent?.split('-')[1], hop: event.hop },
+      {
+        task: event.subject,
+        journal,
+        event: shortType(event.type),
+        id: event.id,
+        trace: event.traceparent?.split('-')[1],
+        hop: event.hop,
+      },
       shortType(event.type),
     );
   }
@@ -402,6 +480,8 @@ function isBrokerTrouble(error: unknown): boolean {
   if (error instanceof RetryableError) return true;
   return (
     error instanceof Error &&
-    /^(JetStream|Timeout|Request|NoResponders|ClosedConnection|DrainingConnection|Connection|InvalidOperation)/.test(error.name)
+    /^(JetStream|Timeout|Request|NoResponders|ClosedConnection|DrainingConnection|Connection|InvalidOperation)/.test(
+      error.name,
+    )
   );
 }

@@ -20,7 +20,9 @@ export function openSigner(privateKey: string): (subject: string, body: Uint8Arr
 }
 
 /** Tells whether `author` signed these bytes for this subject. */
-export function openVerifier(publicKeys: PublicKeys): (author: string, subject: string, body: Uint8Array, signature: string) => boolean {
+export function openVerifier(
+  publicKeys: PublicKeys,
+): (author: string, subject: string, body: Uint8Array, signature: string) => boolean {
   const keys = new Map<string, KeyObject>();
   return (author, subject, body, signature) => {
     const pem = publicKeys[author];

@@ -22,7 +22,11 @@ const timerAckWaitMs = 5000;
 export const registryTtlMs = 8000;
 
 /** The durable consumers of the inbox stream; all processes of a role or pool share one. */
-export function inboxConsumers(namespace: string, pools: string[], leaseMs: number): Partial<ConsumerConfig>[] {
+export function inboxConsumers(
+  namespace: string,
+  pools: string[],
+  leaseMs: number,
+): Partial<ConsumerConfig>[] {
   const base = {
     ack_policy: AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
@@ -37,18 +41,31 @@ export function inboxConsumers(namespace: string, pools: string[], leaseMs: numb
     { ...base, durable_name: 'submit', filter_subject: submitSubject(namespace) },
     ...roles
       .filter((role) => role !== 'inference')
-      .map((role) => ({ ...base, durable_name: `role-${role}`, filter_subject: `${namespace}.inbox.role.${role}.>` })),
+      .map((role) => ({
+        ...base,
+        durable_name: `role-${role}`,
+        filter_subject: `${namespace}.inbox.role.${role}.>`,
+      })),
     ...['manager', ...agentRoles].map((role) => ({
       ...timer,
       durable_name: `timer-${role}`,
       filter_subject: `${namespace}.inbox.timer.${role}.>`,
     })),
-    ...pools.map((pool) => ({ ...base, durable_name: `pool-${pool}`, filter_subject: `${namespace}.inbox.pool.${pool}.>` })),
+    ...pools.map((pool) => ({
+      ...base,
+      durable_name: `pool-${pool}`,
+      filter_subject: `${namespace}.inbox.pool.${pool}.>`,
+    })),
   ];
 }
 
 /** Makes the streams, consumers and buckets of a mesh, or brings those that exist up to date. */
-export async function ensureStreams(bus: Bus, namespace: string, pools: string[], leaseMs: number): Promise<void> {
+export async function ensureStreams(
+  bus: Bus,
+  namespace: string,
+  pools: string[],
+  leaseMs: number,
+): Promise<void> {
   const names = streamNames(namespace);
   const { manager } = bus;
   const common = { storage: StorageType.File, duplicate_window: nanos(120_000), allow_direct: true };
@@ -80,12 +97,16 @@ export async function ensureStreams(bus: Bus, namespace: string, pools: string[]
     retention: RetentionPolicy.Limits,
     subjects: [`${namespace}.dead.>`],
   });
-  for (const consumer of inboxConsumers(namespace, pools, leaseMs)) await ensureConsumer(manager, names.inbox, consumer);
+  for (const consumer of inboxConsumers(namespace, pools, leaseMs))
+    await ensureConsumer(manager, names.inbox, consumer);
   await new Kvm(bus.jetstream).create(registryBucket(namespace), { ttl: registryTtlMs, history: 1 });
   await ensureArtifacts(bus, namespace);
 }
 
-async function ensureStream(manager: JetStreamManager, wanted: Partial<StreamConfig> & { name: string }): Promise<void> {
+async function ensureStream(
+  manager: JetStreamManager,
+  wanted: Partial<StreamConfig> & { name: string },
+): Promise<void> {
   const exists = await manager.streams.info(wanted.name).then(
     () => true,
     () => false,
@@ -95,7 +116,11 @@ async function ensureStream(manager: JetStreamManager, wanted: Partial<StreamCon
 }
 
 /** A durable whose filter or lease changed is refused by `add`, so it is updated. */
-export async function ensureConsumer(manager: JetStreamManager, stream: string, wanted: Partial<ConsumerConfig>): Promise<void> {
+export async function ensureConsumer(
+  manager: JetStreamManager,
+  stream: string,
+  wanted: Partial<ConsumerConfig>,
+): Promise<void> {
   const exists = await manager.consumers.info(stream, wanted.durable_name!).then(
     () => true,
     () => false,

@@ -29,7 +29,12 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
   const streams = streamNames(namespace);
   const believing = { bus, namespace, log, ...(options.verify ? { verify: options.verify } : {}) };
   const closed = new Set<string>();
-  const pattern = journalSubject(namespace, { entity: service.entity, taskId: '*', role: service.role, id: '*' });
+  const pattern = journalSubject(namespace, {
+    entity: service.entity,
+    taskId: '*',
+    role: service.role,
+    id: '*',
+  });
 
   async function sweep(): Promise<number> {
     let pulled = 0;
@@ -58,7 +63,10 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     return sent;
   }
 
-  async function sweepOne(journal: string, folded: Folded<State>): Promise<{ isSettled: boolean; sent: number }> {
+  async function sweepOne(
+    journal: string,
+    folded: Folded<State>,
+  ): Promise<{ isSettled: boolean; sent: number }> {
     let sent = 0;
     let isSettled = true;
     for (const owed of service.outbox(folded.state)) {
@@ -67,11 +75,16 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
       const answered = await answerOf(journal, owed);
       if (answered && !owed.answer?.home) continue;
       isSettled = false;
-      const again = answered ? homecoming(journal, folded, owed, answered) : await missing(journal, folded, owed);
+      const again = answered
+        ? homecoming(journal, folded, owed, answered)
+        : await missing(journal, folded, owed);
       if (!again || (await isWaiting(again.subject))) continue;
       await send(bus, again.subject, again.event, v4());
       sent += 1;
-      log.info({ journal, sent: shortType(again.event.type), to: again.subject }, 'the sweep sent again what was lost');
+      log.info(
+        { journal, sent: shortType(again.event.type), to: again.subject },
+        'the sweep sent again what was lost',
+      );
     }
     const intent = service.openIntent(folded.state);
     if (intent) {
@@ -80,22 +93,32 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
       if (input) {
         await send(bus, input.subject, input.event, v4());
         sent += 1;
-        log.info({ journal, input: shortType(input.event.type) }, 'the sweep sent the input of an open step again');
+        log.info(
+          { journal, input: shortType(input.event.type) },
+          'the sweep sent the input of an open step again',
+        );
       }
     }
     return { isSettled, sent };
   }
 
-  async function answerOf(journal: string, owed: Owed): Promise<{ journal: string; sequence: number } | undefined> {
+  async function answerOf(
+    journal: string,
+    owed: Owed,
+  ): Promise<{ journal: string; sequence: number } | undefined> {
     if (!owed.answer) return undefined;
     const { taskId } = readJournalSubject(namespace, journal)!;
     const subject = journalSubject(namespace, { ...owed.answer.journal, taskId });
     const { isAnsweredBy } = owed.answer;
-    const isAnswer = (event: Envelope) => isAnsweredBy.includes('*') || isAnsweredBy.includes(shortType(event.type));
-    const tail = await bus.manager.direct.getMessage(streams.events, { last_by_subj: subject }).catch(() => null);
+    const isAnswer = (event: Envelope) =>
+      isAnsweredBy.includes('*') || isAnsweredBy.includes(shortType(event.type));
+    const tail = await bus.manager.direct
+      .getMessage(streams.events, { last_by_subj: subject })
+      .catch(() => null);
     if (!tail) return undefined;
     const last = await readStored(believing, subject, tail.seq);
-    if (!('problem' in last)) return isAnswer(last.event) ? { journal: subject, sequence: tail.seq } : undefined;
+    if (!('problem' in last))
+      return isAnswer(last.event) ? { journal: subject, sequence: tail.seq } : undefined;
     // Something that is not believed stands last, and may hide the answer.
     let answer: { journal: string; sequence: number } | undefined;
     for await (const { event, sequence } of readBelieved(believing, subject)) {
@@ -104,7 +127,12 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     return answer;
   }
 
-  function homecoming(journal: string, folded: Folded<State>, owed: Owed, answer: { journal: string; sequence: number }) {
+  function homecoming(
+    journal: string,
+    folded: Folded<State>,
+    owed: Owed,
+    answer: { journal: string; sequence: number },
+  ) {
     const { taskId, id } = readJournalSubject(namespace, journal)!;
     const home = owed.answer!.home!;
     const last = folded.last!;
@@ -131,7 +159,9 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
 
   /** A message that still waits, or is in somebody's hands, needs no copy. */
   async function isWaiting(subject: string): Promise<boolean> {
-    const waiting = await bus.manager.direct.getMessage(streams.inbox, { last_by_subj: subject }).catch(() => null);
+    const waiting = await bus.manager.direct
+      .getMessage(streams.inbox, { last_by_subj: subject })
+      .catch(() => null);
     return waiting !== null;
   }
 
@@ -145,11 +175,22 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
       if (given?.inputId !== inputId) continue;
       const command = given.command as Envelope | undefined;
       // What was kept of a model call is not the whole question; its run asks again.
-      if (command) return service.remember ? undefined : { subject: roleInbox(namespace, service.role, taskId), event: command };
+      if (command)
+        return service.remember
+          ? undefined
+          : { subject: roleInbox(namespace, service.role, taskId), event: command };
       if (!given.reference) continue;
       const last = folded.last!;
       const data = { ...given.reference, runId: id! };
-      const event = message('call.answered', inputId, service.role, service.role, lineageOf(last, taskId, last.id), given.atMs, data);
+      const event = message(
+        'call.answered',
+        inputId,
+        service.role,
+        service.role,
+        lineageOf(last, taskId, last.id),
+        given.atMs,
+        data,
+      );
       return { subject: roleInbox(namespace, service.role, taskId), event };
     }
     return undefined;

@@ -151,7 +151,9 @@ test('failure: what looks like a secret is not shown', () => {
 });
 
 test('output: commands that are shown name the state folder that was named, quoted where a shell needs it', () => {
-  expect(withState('go on with ./switchyard resume 3f1c', undefined)).toBe('go on with ./switchyard resume 3f1c');
+  expect(withState('go on with ./switchyard resume 3f1c', undefined)).toBe(
+    'go on with ./switchyard resume 3f1c',
+  );
   expect(withState('./switchyard apply 3f1c', '/var/yard')).toBe('./switchyard --state /var/yard apply 3f1c');
   expect(withState('./switchyard apply 3f1c', "/var/my yard's")).toBe(
     "./switchyard --state '/var/my yard'\\''s' apply 3f1c",

@@ -31,7 +31,14 @@ export function processSettings(
       `no mesh runs on ${stateDirectory}: start one with \`./switchyard up\`, or name a server in mesh.url`,
     ]);
   }
-  return { config, mesh: config.mesh, brokerUser: brokerCredentials(config.mesh), stateDirectory, url, version: packageVersion() };
+  return {
+    config,
+    mesh: config.mesh,
+    brokerUser: brokerCredentials(config.mesh),
+    stateDirectory,
+    url,
+    version: packageVersion(),
+  };
 }
 
 function flag(argv: string[], name: string): string | undefined {

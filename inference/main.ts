@@ -7,7 +7,17 @@ import type { Service } from '../schemas/service.ts';
 import { answer } from './act.ts';
 import type { Backend } from './backend.ts';
 import { createBackend } from './backends.ts';
-import { decide, evolve, noCall, openIntent, outbox, remember, takeOver, type Answer, type Call } from './call.ts';
+import {
+  decide,
+  evolve,
+  noCall,
+  openIntent,
+  outbox,
+  remember,
+  takeOver,
+  type Answer,
+  type Call,
+} from './call.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
@@ -49,11 +59,20 @@ const service: Service<Call> = {
       const result = await answer({
         definition: definition!,
         backend: backendOf(ask.model),
-        request: { model: ask.model, messages: ask.messages, tools: ask.tools, maxTokens: ask.maxTokens, role: ask.role, ...temperature(ask) },
+        request: {
+          model: ask.model,
+          messages: ask.messages,
+          tools: ask.tools,
+          maxTokens: ask.maxTokens,
+          role: ask.role,
+          ...temperature(ask),
+        },
         budgetMs: Math.max(1000, ask.deadlineAtMs - Date.now()),
         signal: context.signal,
-        onText: (text) => context.live('text', { runId: ask.runId, callId: ask.callId, model: ask.model, text }),
-        onRetry: (retry) => context.live('retry', { runId: ask.runId, callId: ask.callId, model: ask.model, ...retry }),
+        onText: (text) =>
+          context.live('text', { runId: ask.runId, callId: ask.callId, model: ask.model, text }),
+        onRetry: (retry) =>
+          context.live('retry', { runId: ask.runId, callId: ask.callId, model: ask.model, ...retry }),
       });
       if (result.outcome === 'failed') {
         const kind = result.kind === 'permanent' ? 'permanent' : 'retryable';
@@ -75,7 +94,12 @@ const service: Service<Call> = {
         },
       };
     } catch (error) {
-      return { answered: false, kind: 'permanent', message: error instanceof Error ? error.message : String(error), attempts: 0 };
+      return {
+        answered: false,
+        kind: 'permanent',
+        message: error instanceof Error ? error.message : String(error),
+        attempts: 0,
+      };
     }
   },
 };

@@ -44,10 +44,16 @@ const service: Service<Route> = {
     const longest = config.roles[work.role].maxTokens;
     const livePools = [...new Set(joined.registry.living().flatMap((one) => one.pools))].toSorted();
     const bounded = Object.fromEntries(
-      Object.entries(models).map(([name, model]) => [name, { ...model, maxTokens: Math.min(model.maxTokens, longest ?? model.maxTokens) }]),
+      Object.entries(models).map(([name, model]) => [
+        name,
+        { ...model, maxTokens: Math.min(model.maxTokens, longest ?? model.maxTokens) },
+      ]),
     );
     return { models: bounded, preferred, rules: config.routes, livePools } satisfies RoutingFacts;
   },
 };
 
-await serve(membership, joined, { service, intakes: [{ consumer: 'role-router', slots: config.slots.router }] });
+await serve(membership, joined, {
+  service,
+  intakes: [{ consumer: 'role-router', slots: config.slots.router }],
+});

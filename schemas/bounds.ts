@@ -3,13 +3,35 @@ import Type, { type Static } from 'typebox';
 /** How far a task may go. Running out is an event with a reason, never a silent stop and never a success. */
 export const Limits = Type.Object(
   {
-    hops: Type.Integer({ minimum: 0, maximum: 50, description: 'Hand-offs between agents within a work item' }),
-    cycles: Type.Integer({ minimum: 0, maximum: 20, description: 'Review cycles: changes asked for and made' }),
+    hops: Type.Integer({
+      minimum: 0,
+      maximum: 50,
+      description: 'Hand-offs between agents within a work item',
+    }),
+    cycles: Type.Integer({
+      minimum: 0,
+      maximum: 20,
+      description: 'Review cycles: changes asked for and made',
+    }),
     steps: Type.Integer({ minimum: 1, maximum: 1000, description: 'Model and tool calls within one run' }),
-    attempts: Type.Integer({ minimum: 1, maximum: 20, description: 'Test runs that may be red within one run' }),
-    corrections: Type.Integer({ minimum: 0, maximum: 20, description: 'Replies in a row that may break their schema' }),
-    budgetMicroDollars: Type.Integer({ minimum: 0, description: 'What the models of the whole task may cost' }),
-    deadlineMs: Type.Integer({ minimum: 1000, description: 'How long the task may take, from its acceptance' }),
+    attempts: Type.Integer({
+      minimum: 1,
+      maximum: 20,
+      description: 'Test runs that may be red within one run',
+    }),
+    corrections: Type.Integer({
+      minimum: 0,
+      maximum: 20,
+      description: 'Replies in a row that may break their schema',
+    }),
+    budgetMicroDollars: Type.Integer({
+      minimum: 0,
+      description: 'What the models of the whole task may cost',
+    }),
+    deadlineMs: Type.Integer({
+      minimum: 1000,
+      description: 'How long the task may take, from its acceptance',
+    }),
   },
   { description: 'Bounds of a task' },
 );

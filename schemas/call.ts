@@ -31,7 +31,11 @@ export const Ask = Type.Object(
     pool: Type.String(),
     messages: Type.Array(ModelMessage, { minItems: 1 }),
     tools: Type.Array(
-      Type.Object({ name: Type.String(), description: Type.String(), arguments: Type.Record(Type.String(), Type.Unknown()) }),
+      Type.Object({
+        name: Type.String(),
+        description: Type.String(),
+        arguments: Type.Record(Type.String(), Type.Unknown()),
+      }),
     ),
     maxTokens: Type.Integer({ minimum: 1 }),
     deadlineAtMs: Type.Integer(),
@@ -58,7 +62,13 @@ export const Reply = Type.Object(
 );
 export type Reply = Static<typeof Reply>;
 
-const event = { version: 1, kind: 'event', journal: 'call', publishedBy: ['inference'], consumedBy: ['operator'] } as const;
+const event = {
+  version: 1,
+  kind: 'event',
+  journal: 'call',
+  publishedBy: ['inference'],
+  consumedBy: ['operator'],
+} as const;
 
 /** A model call's journal. Only inference processes write it, and only they hold provider keys. */
 export const callRows = [
@@ -80,7 +90,12 @@ export const callRows = [
     publishedBy: agentRoles,
     consumedBy: ['inference'],
     summary: 'The run no longer waits for this call.',
-    data: Type.Object({ callId, runId: Type.String(), role: Type.Enum([...agentRoles]), reason: Type.String() }),
+    data: Type.Object({
+      callId,
+      runId: Type.String(),
+      role: Type.Enum([...agentRoles]),
+      reason: Type.String(),
+    }),
   }),
   row({
     ...event,
@@ -138,7 +153,12 @@ export const callRows = [
     ...event,
     type: 'call.cancelled',
     summary: 'The call was called off before its reply was stored.',
-    data: decided({ callId, runId: Type.String(), reason: Type.String(), costMicroDollars: Type.Integer({ minimum: 0 }) }),
+    data: decided({
+      callId,
+      runId: Type.String(),
+      reason: Type.String(),
+      costMicroDollars: Type.Integer({ minimum: 0 }),
+    }),
   }),
   row({
     version: 1,
@@ -148,6 +168,10 @@ export const callRows = [
     publishedBy: ['inference'],
     consumedBy: agentRoles,
     summary: 'Names the concluding event of a call.',
-    data: Type.Object({ journal: Type.String(), sequence: Type.Integer({ minimum: 1 }), runId: Type.String() }),
+    data: Type.Object({
+      journal: Type.String(),
+      sequence: Type.Integer({ minimum: 1 }),
+      runId: Type.String(),
+    }),
   }),
 ] as const;

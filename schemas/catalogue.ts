@@ -24,7 +24,10 @@ export type TypeName = Rows['type'];
 /** The data of a message, by its short name. */
 export type DataOf<Name extends TypeName> = Static<Extract<Rows, { type: Name }>['data']>;
 /** The short names of the events of one journal. */
-export type EventOf<Journal extends Row['journal']> = Extract<Rows, { kind: 'event'; journal: Journal }>['type'];
+export type EventOf<Journal extends Row['journal']> = Extract<
+  Rows,
+  { kind: 'event'; journal: Journal }
+>['type'];
 
 const byType = new Map<string, Row>(catalogue.map((one) => [one.type, one]));
 
@@ -48,7 +51,10 @@ export function cloudEventType(one: Pick<Row, 'type' | 'version'>): string {
 /** The row of a CloudEvents type, or why there is none. */
 export function rowOfCloudEventType(type: string): Row | { problem: string } {
   const match = /^dev\.switchyard\.(.+)\.v(\d+)$/.exec(type);
-  if (!match) return { problem: `type "${type}" is not one of ours: expected dev.switchyard.<entity>.<name>.v<version>` };
+  if (!match)
+    return {
+      problem: `type "${type}" is not one of ours: expected dev.switchyard.<entity>.<name>.v<version>`,
+    };
   const found = byType.get(match[1]!);
   if (!found) return { problem: `unknown type "${type}"; the nearest is listed by docs/events.md` };
   if (found.version !== Number(match[2])) {

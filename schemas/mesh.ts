@@ -30,7 +30,7 @@ export const meshRows = [
     journal: 'task',
     publishedBy: roles,
     consumedBy: ['manager'],
-    summary: "Tells the manager that a message of its task was given up.",
+    summary: 'Tells the manager that a message of its task was given up.',
     data: Type.Object({ journal: Type.String(), sequence: Type.Integer({ minimum: 1 }) }),
   }),
 ] as const;

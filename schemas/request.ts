@@ -2,16 +2,37 @@ import Type, { type Static } from 'typebox';
 import { row } from './row.ts';
 
 /** What a person or a program outside asks for, at `<namespace>.submit`. */
-const request = { version: 1, kind: 'request', journal: 'task', publishedBy: ['operator'], consumedBy: ['manager'] } as const;
+const request = {
+  version: 1,
+  kind: 'request',
+  journal: 'task',
+  publishedBy: ['operator'],
+  consumedBy: ['manager'],
+} as const;
 const strict = { additionalProperties: false } as const;
 
 export const SubmitRequest = Type.Object(
   {
-    goal: Type.Optional(Type.String({ minLength: 1, maxLength: 20_000, description: 'What is wanted; left out: that the tests pass' })),
+    goal: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 20_000,
+        description: 'What is wanted; left out: that the tests pass',
+      }),
+    ),
     repository: Type.String({ minLength: 1, description: 'Path of a git repository below an allowed root' }),
-    test: Type.Optional(Type.String({ minLength: 1, description: 'Test command, one that the operator allows' })),
-    setup: Type.Optional(Type.String({ minLength: 1, description: 'Makes a fresh worktree ready; one that the operator allows' })),
-    plan: Type.Optional(Type.Enum(['single', 'planner'], { description: 'One work item, or a planner run first' })),
+    test: Type.Optional(
+      Type.String({ minLength: 1, description: 'Test command, one that the operator allows' }),
+    ),
+    setup: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Makes a fresh worktree ready; one that the operator allows',
+      }),
+    ),
+    plan: Type.Optional(
+      Type.Enum(['single', 'planner'], { description: 'One work item, or a planner run first' }),
+    ),
     approvePlan: Type.Optional(Type.Boolean({ description: 'Pause after planning until a person approves' })),
     model: Type.Optional(Type.String({ description: 'Name of a configured model, for every role' })),
     limits: Type.Optional(
@@ -74,7 +95,8 @@ export const requestRows = [
   row({
     ...request,
     type: 'task.approve',
-    summary: 'Approves what a paused task waits for: its plan, or going on after an effect that may have happened.',
+    summary:
+      'Approves what a paused task waits for: its plan, or going on after an effect that may have happened.',
     data: Type.Object({ taskId }, strict),
   }),
 ] as const;

@@ -32,7 +32,10 @@ export const routeRows = [
       confidence: Type.Number({ minimum: 0, maximum: 1 }),
       rule: Type.String({ description: 'Name of the rule that decided' }),
       why: Type.String(),
-      choices: Type.Array(Choice, { minItems: 1, description: 'The model chosen, then its fallbacks in order' }),
+      choices: Type.Array(Choice, {
+        minItems: 1,
+        description: 'The model chosen, then its fallbacks in order',
+      }),
       rejected: Type.Array(Type.Object({ model: Type.String(), why: Type.String() }), {
         description: 'Models that were considered and not taken',
       }),

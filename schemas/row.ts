@@ -37,7 +37,10 @@ export function row<const Definition extends Row>(definition: Definition): Defin
 /** What every decision was given, so that a replay can decide again and compare. */
 export const Given = Type.Object(
   {
-    atMs: Type.Integer({ minimum: 0, description: 'The clock as the shell stamped it, milliseconds since 1970 UTC' }),
+    atMs: Type.Integer({
+      minimum: 0,
+      description: 'The clock as the shell stamped it, milliseconds since 1970 UTC',
+    }),
     inputId: Type.String({ description: 'Id of the message that was decided on' }),
     process: Type.String({ description: 'Instance id of the process that decided' }),
     claim: Type.Optional(
@@ -58,9 +61,13 @@ export const Given = Type.Object(
       ),
     ),
     outcome: Type.Optional(
-      Type.Boolean({ description: 'True when the decision was made on the outcome of an act; the outcome is in the data' }),
+      Type.Boolean({
+        description: 'True when the decision was made on the outcome of an act; the outcome is in the data',
+      }),
     ),
-    facts: Type.Optional(Type.Unknown({ description: 'What was looked up before deciding: registry, prices, repository' })),
+    facts: Type.Optional(
+      Type.Unknown({ description: 'What was looked up before deciding: registry, prices, repository' }),
+    ),
   },
   { description: 'All that the decision was given' },
 );

@@ -15,7 +15,9 @@ export const ToolStep = Type.Object(
     number: Type.Integer({ minimum: 0, description: 'Place in the run' }),
     tool: Type.String(),
     arguments: Type.Unknown(),
-    toolCallId: Type.Optional(Type.String({ description: 'What the model called it; absent when the harness acts' })),
+    toolCallId: Type.Optional(
+      Type.String({ description: 'What the model called it; absent when the harness acts' }),
+    ),
     effect: Type.Enum(['idempotent', 'queryable', 'opaque']),
     epoch: Type.Integer({ minimum: 1 }),
     claim: RunClaim,
@@ -50,7 +52,9 @@ export const Outcome = Type.Object(
     sandbox: Type.Optional(Type.Enum(['bubblewrap', 'none'])),
     exitCode: Type.Optional(Type.Integer()),
     durationMs: Type.Optional(Type.Number()),
-    adopted: Type.Optional(Type.Boolean({ description: 'True when a restart found the step done and repeated nothing' })),
+    adopted: Type.Optional(
+      Type.Boolean({ description: 'True when a restart found the step done and repeated nothing' }),
+    ),
     tests: Type.Optional(TestReport),
   },
   { description: 'What a tool call came to' },
@@ -74,12 +78,33 @@ export const Result = Type.Union(
 export type Result = Static<typeof Result>;
 
 export const Ending = Type.Enum(
-  ['done', 'red', 'green_already', 'stopped', 'steps', 'budget', 'model', 'schema', 'indeterminate', 'setup', 'failed'],
-  { description: 'done is the only good end; red: the tests still fail; the others name what ran out or broke' },
+  [
+    'done',
+    'red',
+    'green_already',
+    'stopped',
+    'steps',
+    'budget',
+    'model',
+    'schema',
+    'indeterminate',
+    'setup',
+    'failed',
+  ],
+  {
+    description:
+      'done is the only good end; red: the tests still fail; the others name what ran out or broke',
+  },
 );
 export type Ending = Static<typeof Ending>;
 
-const event = { version: 1, kind: 'event', journal: 'run', publishedBy: agentRoles, consumedBy: ['operator'] } as const;
+const event = {
+  version: 1,
+  kind: 'event',
+  journal: 'run',
+  publishedBy: agentRoles,
+  consumedBy: ['operator'],
+} as const;
 const command = { version: 1, kind: 'command', journal: 'run', consumedBy: agentRoles } as const;
 
 export const runRows = [
@@ -109,9 +134,13 @@ export const runRows = [
     summary: "The model's answer came home and opens the next step.",
     data: decided({
       callId,
-      reply: Type.Unknown({ description: 'The reply, so that the run can be read from its own journal alone' }),
+      reply: Type.Unknown({
+        description: 'The reply, so that the run can be read from its own journal alone',
+      }),
       spend: Spend,
-      correction: Type.Optional(Type.String({ description: 'What was wrong with the reply, told to the model' })),
+      correction: Type.Optional(
+        Type.String({ description: 'What was wrong with the reply, told to the model' }),
+      ),
       opens: Opens,
     }),
   }),
@@ -125,7 +154,12 @@ export const runRows = [
     ...event,
     type: 'run.taken_over',
     summary: 'The process that held the step is gone; another holds it now.',
-    data: decided({ number: Type.Integer(), epoch: Type.Integer({ minimum: 2 }), claim: RunClaim, from: Type.String() }),
+    data: decided({
+      number: Type.Integer(),
+      epoch: Type.Integer({ minimum: 2 }),
+      claim: RunClaim,
+      from: Type.String(),
+    }),
   }),
   row({
     ...event,

@@ -65,7 +65,11 @@ export interface Owed {
   type: TypeName;
   data: Record<string, unknown>;
   /** The journal that shows whether it was answered; the sweep looks there. */
-  answer?: { journal: Omit<JournalName, 'taskId'>; isAnsweredBy: readonly string[]; home?: { type: TypeName; role: AgentRole | 'manager' } };
+  answer?: {
+    journal: Omit<JournalName, 'taskId'>;
+    isAnsweredBy: readonly string[];
+    home?: { type: TypeName; role: AgentRole | 'manager' };
+  };
 }
 
 /** An idempotent act that follows from stored events and moves forward only, such as a branch that follows its run. */

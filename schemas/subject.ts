@@ -32,7 +32,8 @@ export function readJournalSubject(namespace: string, subject: string): JournalN
   if (!subject.startsWith(`${namespace}.event.`)) return undefined;
   const [taskId, entity, ...rest] = subject.slice(`${namespace}.event.`.length).split('.');
   if (!taskId) return undefined;
-  if (taskId === 'mesh') return rest.length === 1 ? { entity: 'mesh', taskId, role: entity!, id: rest[0]! } : undefined;
+  if (taskId === 'mesh')
+    return rest.length === 1 ? { entity: 'mesh', taskId, role: entity!, id: rest[0]! } : undefined;
   if (entity === 'task' && rest.length === 0) return { entity, taskId };
   if ((entity === 'route' || entity === 'call') && rest.length === 1) return { entity, taskId, id: rest[0]! };
   if (entity === 'run' && rest.length === 2) return { entity, taskId, role: rest[0]!, id: rest[1]! };
@@ -40,23 +41,32 @@ export function readJournalSubject(namespace: string, subject: string): JournalN
 }
 
 /** Why this author may not have written this event on this journal, or undefined when all fits. */
-export function authorProblem(name: JournalName, event: Pick<Envelope, 'type' | 'sender' | 'subject'>): string | undefined {
+export function authorProblem(
+  name: JournalName,
+  event: Pick<Envelope, 'type' | 'sender' | 'subject'>,
+): string | undefined {
   const found: Row | undefined = findRow(shortType(event.type));
   if (!found || found.kind !== 'event') return `${event.type} is no event of the contract`;
-  if (found.journal !== name.entity) return `${found.type} belongs on a ${found.journal} journal, not on a ${name.entity} journal`;
+  if (found.journal !== name.entity)
+    return `${found.type} belongs on a ${found.journal} journal, not on a ${name.entity} journal`;
   if (!found.publishedBy.includes(event.sender as Author)) return `${event.sender} may not say ${found.type}`;
-  if (name.entity === 'run' && name.role !== event.sender) return `a run of the ${name.role} has an entry by ${event.sender}`;
-  if (name.entity !== 'mesh' && event.subject !== name.taskId) return `the entry is about task ${event.subject}`;
+  if (name.entity === 'run' && name.role !== event.sender)
+    return `a run of the ${name.role} has an entry by ${event.sender}`;
+  if (name.entity !== 'mesh' && event.subject !== name.taskId)
+    return `the entry is about task ${event.subject}`;
   return undefined;
 }
 
 export const submitSubject = (namespace: string) => `${namespace}.submit`;
-export const roleInbox = (namespace: string, role: string, taskId: string) => `${namespace}.inbox.role.${role}.${taskId}`;
-export const poolInbox = (namespace: string, pool: string, taskId: string) => `${namespace}.inbox.pool.${pool}.${taskId}`;
+export const roleInbox = (namespace: string, role: string, taskId: string) =>
+  `${namespace}.inbox.role.${role}.${taskId}`;
+export const poolInbox = (namespace: string, pool: string, taskId: string) =>
+  `${namespace}.inbox.pool.${pool}.${taskId}`;
 /** A timer's subject ends in what it is for, so that the sweep can tell which timer is still waiting. */
 export const timerInbox = (namespace: string, role: string, taskId: string, purpose: string) =>
   `${namespace}.inbox.timer.${role}.${taskId}.${purpose}`;
-export const liveSubject = (namespace: string, taskId: string, runId: string) => `${namespace}.live.${taskId}.${runId}`;
+export const liveSubject = (namespace: string, taskId: string, runId: string) =>
+  `${namespace}.live.${taskId}.${runId}`;
 export const deadSubject = (namespace: string, role: string, id: string) => `${namespace}.dead.${role}.${id}`;
 export const holderSubject = (namespace: string, process: string) => `${namespace}.process.${process}`;
 

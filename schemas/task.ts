@@ -4,10 +4,28 @@ import { decided, row } from './row.ts';
 import { Finding, Item, Repository, Spend, TestReport, Work } from './work.ts';
 
 /** The manager's journal: what became of a task. */
-const event = { version: 1, kind: 'event', journal: 'task', publishedBy: ['manager'], consumedBy: ['operator'] } as const;
+const event = {
+  version: 1,
+  kind: 'event',
+  journal: 'task',
+  publishedBy: ['manager'],
+  consumedBy: ['operator'],
+} as const;
 
 export const PauseKind = Type.Enum(
-  ['bound', 'budget', 'deadline', 'question', 'approval', 'review', 'model', 'indeterminate', 'dead_letter', 'failure', 'asked'],
+  [
+    'bound',
+    'budget',
+    'deadline',
+    'question',
+    'approval',
+    'review',
+    'model',
+    'indeterminate',
+    'dead_letter',
+    'failure',
+    'asked',
+  ],
   { description: 'Why a person is needed' },
 );
 
@@ -22,10 +40,14 @@ export const taskRows = [
       repository: Repository,
       test: Type.Optional(Type.String()),
       setup: Type.Optional(Type.String()),
-      approvePlan: Type.Boolean({ description: 'True when a person wants to see the plan before work starts' }),
+      approvePlan: Type.Boolean({
+        description: 'True when a person wants to see the plan before work starts',
+      }),
       model: Type.Optional(Type.String()),
       limits: Limits,
-      notes: Type.Array(Type.String(), { description: 'What the requester should know, such as uncommitted changes left out' }),
+      notes: Type.Array(Type.String(), {
+        description: 'What the requester should know, such as uncommitted changes left out',
+      }),
       items: Type.Array(Item, { description: 'The plan, or empty when a planner is to make one' }),
       next: Work,
     }),
@@ -129,7 +151,13 @@ export const taskRows = [
   }),
 ] as const;
 
-const timer = { version: 1, kind: 'timer', journal: 'task', publishedBy: ['manager'], consumedBy: ['manager'] } as const;
+const timer = {
+  version: 1,
+  kind: 'timer',
+  journal: 'task',
+  publishedBy: ['manager'],
+  consumedBy: ['manager'],
+} as const;
 
 export const taskTimerRows = [
   row({

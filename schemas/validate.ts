@@ -25,8 +25,10 @@ export function dataProblems(type: string, data: unknown): string[] {
   if (validate(data)) return [];
   return (validate.errors ?? []).map((error) => {
     const where = `data${error.instancePath.replaceAll('/', '.')}`;
-    if (error.keyword === 'additionalProperties') return `${where}: unknown property "${error.params['additionalProperty']}"`;
-    if (error.keyword === 'enum') return `${where}: must be one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`;
+    if (error.keyword === 'additionalProperties')
+      return `${where}: unknown property "${error.params['additionalProperty']}"`;
+    if (error.keyword === 'enum')
+      return `${where}: must be one of ${(error.params['allowedValues'] as unknown[]).join(', ')}`;
     return `${where}: ${error.message}`;
   });
 }
@@ -36,7 +38,8 @@ export function problemsOf(event: Envelope): string[] {
   const problems: string[] = [];
   if (event.specversion !== '1.0') problems.push(`specversion: must be "1.0"`);
   for (const name of ['id', 'source', 'type'] as const) {
-    if (typeof event[name] !== 'string' || event[name] === '') problems.push(`${name}: must be a text that is not empty`);
+    if (typeof event[name] !== 'string' || event[name] === '')
+      problems.push(`${name}: must be a text that is not empty`);
   }
   if (problems.length > 0) return problems;
   const row = rowOfCloudEventType(event.type);

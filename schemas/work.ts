@@ -6,8 +6,14 @@ export const AgentRoleName = Type.Enum([...agentRoles], { description: 'An agent
 
 export const Finding = Type.Object(
   {
-    id: Type.String({ minLength: 1, maxLength: 80, description: 'Stays the same when the same fault is found again' }),
-    severity: Type.Enum(['blocking', 'advice'], { description: 'Only a blocking finding starts another review cycle' }),
+    id: Type.String({
+      minLength: 1,
+      maxLength: 80,
+      description: 'Stays the same when the same fault is found again',
+    }),
+    severity: Type.Enum(['blocking', 'advice'], {
+      description: 'Only a blocking finding starts another review cycle',
+    }),
     file: Type.Optional(Type.String()),
     line: Type.Optional(Type.Integer({ minimum: 1 })),
     evidence: Type.String({ minLength: 1, description: 'What is wrong, and how it shows' }),
@@ -31,7 +37,10 @@ export const Repository = Type.Object(
     path: Type.String({ description: 'Real path of the repository on the machine that holds it' }),
     baseCommit: Type.String({ description: 'The commit that the task starts from' }),
     branch: Type.String({ description: 'What was checked out, or HEAD' }),
-    uncommittedFiles: Type.Integer({ minimum: 0, description: 'Files with changes that the task does not see' }),
+    uncommittedFiles: Type.Integer({
+      minimum: 0,
+      description: 'Files with changes that the task does not see',
+    }),
   },
   { description: 'The repository as it was when the task was accepted' },
 );
@@ -79,14 +88,19 @@ export const Work = Type.Object(
   {
     runId: Type.String({ format: 'uuid' }),
     role: AgentRoleName,
-    itemIndex: Type.Integer({ minimum: -1, description: 'Place in the plan from 0; -1 is the planning itself' }),
+    itemIndex: Type.Integer({
+      minimum: -1,
+      description: 'Place in the plan from 0; -1 is the planning itself',
+    }),
     itemCount: Type.Integer({ minimum: 0 }),
     goal: Type.String(),
     acceptance: Type.Optional(Type.String()),
     hop: Type.Integer({ minimum: 0, description: 'Hand-offs made so far within the item' }),
     cyclesLeft: Type.Integer({ minimum: 0 }),
     findings: Type.Array(Finding, { description: 'What the last review asked to be changed' }),
-    notes: Type.Array(Type.String(), { description: 'Answers of a person, and what else the agent should know' }),
+    notes: Type.Array(Type.String(), {
+      description: 'Answers of a person, and what else the agent should know',
+    }),
     fromCommit: Type.String({ description: 'The commit to go on from' }),
     repository: Repository,
     test: Type.Optional(Type.String({ description: 'The test command, as the operator allows it' })),
@@ -106,7 +120,9 @@ export const Choice = Type.Object(
   {
     model: Type.String({ description: 'Name of the model in the registry of models' }),
     pool: Type.String(),
-    backend: Type.String({ description: 'What answers: `scripted` replies are written beforehand, not by a model' }),
+    backend: Type.String({
+      description: 'What answers: `scripted` replies are written beforehand, not by a model',
+    }),
     contextTokens: Type.Integer({ minimum: 1 }),
     maxTokens: Type.Integer({ minimum: 1 }),
     timeoutMs: Type.Integer({ minimum: 1 }),

@@ -48,8 +48,10 @@ export interface BenchMesh {
   /** Puts a command into the coder's inbox under a message id of its own; gives its event. */
   command<Name extends TypeName>(type: Name, data: DataOf<Name>, id?: string): Promise<Envelope>;
   startRun(runId?: string): Promise<string>;
-  /** Answers the open call of a run as inference would, and sends the answer home. */
-  answer(runId: string, reply: Partial<Reply>): Promise<Envelope>;
+  /** Answers a call of a run, the open one unless it is named, as inference would, and sends the answer home. */
+  answer(runId: string, reply: Partial<Reply>, callId?: string): Promise<Envelope>;
+  /** The call that a run waits for. */
+  openCall(runId: string): Promise<string>;
   /** The events of a run as they stand, by short type. */
   record(runId: string): Promise<{ type: string; event: Envelope; sequence: number }[]>;
   /** Every message of the inbox stream that is still there. */
@@ -146,18 +148,24 @@ async function openMesh(
     command,
     async startRun(runId = v4()) {
       const { choices, work } = examples['run.start'];
-      await command('run.start', { choices, work: { ...work, runId, test: undefined } });
+      await command('run.start', {
+        choices: [...choices, ...choices],
+        work: { ...work, runId, test: undefined },
+      });
       return runId;
     },
-    async answer(runId, reply) {
-      const record = await mesh.record(runId);
-      const { callId } = (record.at(-1)!.event.data as { opens: { callId: string } }).opens;
+    async answer(runId, reply, wanted) {
+      const callId = wanted ?? (await mesh.openCall(runId));
       const journal = journalSubject(namespace, { entity: 'call', taskId, id: callId });
       const example = examples['call.completed'];
       const whole = { ...(example.reply as Reply), toolCalls: [], ...reply };
       const event = said('call.completed', 'inference', { ...example, callId, runId, reply: whole }, v4());
       const { seq } = await bus.jetstream.publish(journal, JSON.stringify(event));
       return command('call.answered', { journal, sequence: seq, runId }, deriveId(journal, 'home'));
+    },
+    async openCall(runId) {
+      const record = await mesh.record(runId);
+      return (record.at(-1)!.event.data as { opens: { callId: string } }).opens.callId;
     },
     record: (runId) => readAll(streams.events, journalOf(runId)),
     inbox: () => readAll(streams.inbox, ''),

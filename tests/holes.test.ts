@@ -288,6 +288,37 @@ test('a zombie between decision and append commits nothing, and does not act', a
   expect(before.map(({ type }) => type)).toEqual(['run.started', 'run.stepped']);
 });
 
+test('a result that lost its race to a late settlement on the same journal is stored all the same (rule 10)', async () => {
+  const mesh = await bench.mesh();
+  const held = gate();
+  const isEdit = (run: { opens?: { kind: string } }) => (run.opens as ToolStep).tool === 'edit-file';
+  let acts = 0;
+  const coder = await mesh.coder({
+    act: async (run) => (isEdit(run) && ((acts += 1), await held.pass()), done),
+  });
+  const other = await mesh.coder();
+  const runId = await mesh.startRun();
+  await coder.handleNext();
+  // The first call has had its time, the second one answers, and the first one's answer comes while its tool is at work.
+  const late = await mesh.openCall(runId);
+  await mesh.command('call.deadline', { runId, callId: late, dueAtMs: 0 });
+  await coder.handleNext();
+  await mesh.answer(runId, { toolCalls: [{ id: 't', name: 'edit-file', arguments: {} }] });
+  const acting = coder.shell.handle((await coder.take())!);
+  await held.reached;
+  await mesh.answer(runId, {}, late);
+  await other.handleNext();
+  held.open();
+  await acting;
+  expect((await typesOf(mesh, runId)).slice(2)).toEqual([
+    'run.rerouted',
+    'run.replied',
+    'run.settled',
+    'run.stepped',
+  ]);
+  expect(acts).toBe(1);
+});
+
 test('an opaque act whose process is gone is never repeated: the run ends as one who may have done it', async () => {
   const mesh = await bench.mesh();
   let acts = 0;

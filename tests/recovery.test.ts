@@ -50,6 +50,20 @@ test('timers: a deadline that was put back outlives a broker that is killed', as
   });
 }, 40_000);
 
+test('drain: a coder that is told to stop ends what it has in hand, so that nobody has to take over', async () => {
+  const taskId = await yard.submit();
+  await yard.until(taskId, (_one, type) => type === 'run.started');
+  const deaths = yard.deaths.length;
+  for (const child of yard.launcher.children()) if (child.role === 'coder') child.kill('SIGTERM');
+  await yard.until(taskId, (_one, type) => type === 'task.handed_over');
+  expect(yard.deaths.slice(deaths)).toEqual(
+    Array.from({ length: 2 }, () => ({ role: 'coder', how: 'ended with exit code 0' })),
+  );
+  expect((await yard.events(taskId)).map(({ event }) => shortType(event.type))).not.toContain(
+    'run.taken_over',
+  );
+}, 30_000);
+
 test('hole 14: a consumer that somebody deleted is made again, and what waits is taken', async () => {
   await yard.admin.manager.consumers.delete(streams.inbox, 'role-coder');
   await yard.admin.manager.consumers.delete(streams.inbox, 'pool-scripted');

@@ -10,7 +10,12 @@ import { join } from 'node:path';
 const columns = 150;
 const lineHeight = 19;
 const characterWidth = 7.8;
-const colours: Record<string, string> = { '31': '#ff7b72', '32': '#7ee787', '33': '#e3b341', '36': '#79c0ff' };
+const colours: Record<string, string> = {
+  '31': '#ff7b72',
+  '32': '#7ee787',
+  '33': '#e3b341',
+  '36': '#79c0ff',
+};
 const plain = '#e6edf3';
 
 interface Piece {
@@ -21,12 +26,17 @@ interface Piece {
 
 const root = join(import.meta.dirname, '../..');
 const state = mkdtempSync(join(tmpdir(), 'switchyard-picture-'));
-const shown = spawnSync('script', ['-qec', `${join(root, 'switchyard')} --state ${state} up --demo --once`, '/dev/null'], {
-  encoding: 'utf8',
-  env: { ...process.env, COLUMNS: String(columns), NO_COLOR: '' },
-});
+const shown = spawnSync(
+  'script',
+  ['-qec', `${join(root, 'switchyard')} --state ${state} up --demo --once`, '/dev/null'],
+  {
+    encoding: 'utf8',
+    env: { ...process.env, COLUMNS: String(columns), NO_COLOR: '' },
+  },
+);
 rmSync(state, { recursive: true, force: true });
-if (shown.status !== 0) throw new Error(`the demo did not complete (exit code ${shown.status}):\n${shown.stdout}`);
+if (shown.status !== 0)
+  throw new Error(`the demo did not complete (exit code ${shown.status}):\n${shown.stdout}`);
 
 const lines = shown.stdout
   .replaceAll(state, '~/.switchyard')
@@ -71,9 +81,13 @@ function wrap(line: Piece[]): Piece[][] {
 function svg(rows: Piece[][]): string {
   const width = Math.ceil(columns * characterWidth + 40);
   const height = rows.length * lineHeight + 40;
-  const escape = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  const escape = (text: string) =>
+    text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const text = rows.map((row, place) => {
-    const spans = row.map((piece) => `<tspan fill="${piece.colour}"${piece.isDim ? ' opacity="0.65"' : ''}>${escape(piece.text)}</tspan>`);
+    const spans = row.map(
+      (piece) =>
+        `<tspan fill="${piece.colour}"${piece.isDim ? ' opacity="0.65"' : ''}>${escape(piece.text)}</tspan>`,
+    );
     return `<text x="20" y="${34 + place * lineHeight}" xml:space="preserve">${spans.join('')}</text>`;
   });
   return [

@@ -21,14 +21,14 @@ export function answerProbes(
 }
 
 /** Asks the process that holds an intent. No responder: gone. No answer in time: silent, which is no death. */
-export async function probeHolder(
-  bus: Bus,
-  namespace: string,
-  process: string,
-  holding: string,
-): Promise<Holder> {
+export function probeHolder(bus: Bus, namespace: string, process: string, holding: string): Promise<Holder> {
+  return probe(bus, holderSubject(namespace, process), holding, 500);
+}
+
+/** The same by the subject on which a process answers probes; an empty `holding` only asks whether it is connected. */
+export async function probe(bus: Bus, subject: string, holding: string, timeoutMs: number): Promise<Holder> {
   try {
-    const answer = await bus.connection.request(holderSubject(namespace, process), holding, { timeout: 500 });
+    const answer = await bus.connection.request(subject, holding, { timeout: timeoutMs });
     return answer.string() === 'acting' ? 'acting' : 'idle';
   } catch (error) {
     const hasNoResponder =

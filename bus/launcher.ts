@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import type { Role } from '../schemas/row.ts';
 import type { Bus } from './connect.ts';
+import { probe } from './holder.ts';
 
 /** The file that is each role's process, below the checkout. */
 export const mainOf: Record<Role, string[]> = {
@@ -61,6 +62,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
   const running = new Map<number, { child: Child; process: ChildProcess }>();
   const waiting: { point: string; resolve: (child: Child) => void }[] = [];
   const timers = new Set<NodeJS.Timeout>();
+  const givingBack = new Set<Promise<void>>();
   let numbers = 0;
   let isStopping = false;
   const telemetry = pathToFileURL(join(options.checkout, 'observability/telemetry.ts')).href;
@@ -97,7 +99,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
       kill: (signal) => void process_.kill(signal),
     };
     const startedAtMs = Date.now();
-    const heldTokens = followCustody(process_.stdio[4] as Readable);
+    const custody = followCustody(process_.stdio[4] as Readable);
     running.set(number, { child, process: process_ });
     return new Promise<Child>((resolve, reject) => {
       process_.on('message', (message: { isReady?: true; process?: string; isHolding?: string }) => {
@@ -113,7 +115,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
       process_.on('close', (code, signal) => {
         running.delete(number);
         // An observed exit cannot be false: what it held goes to another now, not a lease later.
-        for (const token of heldTokens) options.bus.connection.publish(token, '-NAK');
+        const back = giveBack(options.bus, custody).finally(() => givingBack.delete(back));
+        givingBack.add(back);
         if (isStopping) return;
         const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
         options.onDeath(child, how);
@@ -155,21 +158,48 @@ export function openLauncher(options: LauncherOptions): Launcher {
           }),
       );
       await Promise.all(ends);
+      await Promise.all(givingBack);
     },
   };
 }
 
-/** Reads what a child takes (`+`) and releases (`-`), one acknowledgement subject a line. */
-function followCustody(pipe: Readable): Set<string> {
-  const held = new Set<string>();
+/** What a child said of itself: the messages that it holds, and the subject on which it answers while it is connected. */
+interface Held {
+  tokens: Set<string>;
+  answersOn: string | undefined;
+}
+
+const forgetPatienceMs = 1000;
+
+/**
+ * Puts back what a dead child held. The broker must have seen the end of its connection first: it might else hand the
+ * message to that very child, which still waits for messages as far as it knows, and a lease passes.
+ */
+async function giveBack(bus: Bus, { tokens, answersOn }: Held): Promise<void> {
+  try {
+    const until = Date.now() + forgetPatienceMs;
+    while (tokens.size > 0 && answersOn !== undefined && Date.now() < until) {
+      if ((await probe(bus, answersOn, '', 50)) === 'gone') break;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    for (const token of tokens) bus.connection.publish(token, '-NAK');
+  } catch {
+    // Without a broker nothing can be given back, and the lease does it.
+  }
+}
+
+/** Reads what a child takes (`+`) and releases (`-`), one acknowledgement subject a line, and where it answers (`=`). */
+function followCustody(pipe: Readable): Held {
+  const held: Held = { tokens: new Set(), answersOn: undefined };
   let rest = '';
   pipe.setEncoding('utf8');
   pipe.on('data', (text: string) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
     for (const line of lines) {
-      if (line.startsWith('+')) held.add(line.slice(1));
-      else held.delete(line.slice(1));
+      if (line.startsWith('+')) held.tokens.add(line.slice(1));
+      else if (line.startsWith('-')) held.tokens.delete(line.slice(1));
+      else if (line.startsWith('=')) held.answersOn = line.slice(1);
     }
   });
   pipe.on('error', () => {});

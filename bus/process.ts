@@ -4,6 +4,7 @@ import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
+import { holderSubject } from '../schemas/subject.ts';
 import { connect, type Bus, type Credentials } from './connect.ts';
 import { openDelivery, type Custody, type Intake } from './delivery.ts';
 import { answerProbes } from './holder.ts';
@@ -111,7 +112,7 @@ export async function serve<State>(
   })();
 
   const consumers = inboxConsumers(namespace, serving.pools ?? [], membership.leaseMs);
-  const delivery = openDelivery(bus, namespace, serving.intakes, openCustody(), log, shell.handle, consumers);
+  const delivery = openDelivery(bus, namespace, serving.intakes, openCustody(holderSubject(namespace, joined.process)), log, shell.handle, consumers);
   const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
   const startedAtMs = Date.now();
   const heartbeat = (): Heartbeat => ({
@@ -195,10 +196,10 @@ async function openMicro<State>(membership: Membership, joined: Joined, serving:
 }
 
 /**
- * A launcher hands its child a pipe and is told of every message taken and released; when it sees the child exit, it
- * gives back at once what the child still held.
+ * A launcher hands its child a pipe and is told where the child answers probes, and of every message taken and released;
+ * when it sees the child exit, it gives back at once what the child still held.
  */
-function openCustody(): Custody {
+function openCustody(answersOn: string): Custody {
   if (process.env['SWITCHYARD_CUSTODY'] === undefined) return { take() {}, release() {} };
   const pipe = Number(process.env['SWITCHYARD_CUSTODY']);
   // Synchronous, so that a process which is killed at the next instruction has already said what it holds.
@@ -209,5 +210,6 @@ function openCustody(): Custody {
       // A launcher that is gone gives nothing back; the lease does.
     }
   };
+  say(`=${answersOn}\n`);
   return { take: (token) => say(`+${token}\n`), release: (token) => say(`-${token}\n`) };
 }

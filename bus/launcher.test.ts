@@ -1,0 +1,79 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connect, type Bus } from './connect.ts';
+import { openLauncher, type Launcher } from './launcher.ts';
+import { EVERYTHING, startTestServer, type TestServer } from './server-fixture.ts';
+
+/** A role that only says what it holds: a message, and that it answers on a subject. */
+const program = `
+import { writeSync } from 'node:fs';
+writeSync(4, '=answers.here\\n+ack.one\\n+ack.two\\n-ack.two\\n');
+process.send({ isReady: true, process: 'coder.' + process.pid });
+setInterval(() => {}, 1000);
+`;
+
+let server: TestServer;
+let bus: Bus;
+let checkout: string;
+let launcher: Launcher;
+const deaths: string[] = [];
+beforeAll(async () => {
+  server = await startTestServer();
+  bus = await connect(server.url, 'test', { user: EVERYTHING.name, password: EVERYTHING.password });
+  checkout = await mkdtemp(join(tmpdir(), 'switchyard-launcher-'));
+  await mkdir(join(checkout, 'agents'));
+  await mkdir(join(checkout, 'observability'));
+  await writeFile(join(checkout, 'agents/main.ts'), program);
+  await writeFile(join(checkout, 'observability/telemetry.ts'), '');
+  launcher = openLauncher({
+    checkout,
+    stateDirectory: checkout,
+    logsDirectory: join(checkout, 'logs'),
+    args: [],
+    environment: () => ({ PATH: process.env['PATH'] }),
+    bus,
+    onDeath: (_child, how) => void deaths.push(how),
+  });
+}, 60_000);
+afterAll(async () => {
+  await launcher?.stop();
+  await bus?.connection.close();
+  await server?.[Symbol.asyncDispose]();
+  if (checkout) await rm(checkout, { recursive: true, force: true });
+});
+
+test('launcher: gives back what a dead process held, once the broker knows that it is gone; another takes its place', async () => {
+  const heard: [string, string][] = [];
+  bus.connection.subscribe('ack.*', {
+    callback: (_, message) => void heard.push([message.subject, message.string()]),
+  });
+  // As long as the broker still believes in the dead process, it would hand the message to it again.
+  const stillThere = bus.connection.subscribe('answers.here', {
+    callback: (_, message) => void message.respond('idle'),
+  });
+  const child = await launcher.start('coder');
+  process.kill(child.pid, 'SIGKILL');
+  await sleep(300);
+  expect(deaths).toEqual(['was killed by SIGKILL']);
+  expect(heard).toEqual([]);
+  stillThere.unsubscribe();
+  await expect.poll(() => heard, { timeout: 500 }).toEqual([['ack.one', '-NAK']]);
+  await expect.poll(() => launcher.children().map(({ pid }) => pid), { timeout: 5000 }).toHaveLength(1);
+  expect(launcher.children()[0]!.pid).not.toBe(child.pid);
+});
+
+test('launcher: does not wait for ever for a broker that does not let go of a dead process', async () => {
+  await expect.poll(() => launcher.children()[0]?.process, { timeout: 5000 }).toBeDefined();
+  const heard: string[] = [];
+  const listening = bus.connection.subscribe('ack.one', {
+    callback: (_, message) => void heard.push(message.string()),
+  });
+  const stillThere = bus.connection.subscribe('answers.here', { callback: () => {} });
+  launcher.children()[0]!.kill('SIGKILL');
+  await expect.poll(() => heard, { timeout: 3000 }).toEqual(['-NAK']);
+  stillThere.unsubscribe();
+  listening.unsubscribe();
+});

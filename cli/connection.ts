@@ -8,6 +8,7 @@ import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { withFullDisk } from './full-disk.ts';
 import type { Call } from './verb.ts';
 
 /** A mesh as a verb reaches it. */
@@ -38,6 +39,8 @@ export async function withMesh<Result>(
   const connection = await openConnection(call);
   try {
     return await work(connection);
+  } catch (error) {
+    throw connection.mesh ? withFullDisk(error, connection.stateDirectory) : error;
   } finally {
     await connection.client.close().catch(() => {});
   }

@@ -5,13 +5,15 @@ import { ConfigurationError } from '../config/configuration-error.ts';
 import { censorText } from '../schemas/secrets.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
 
-/** A command cannot do what it was asked for; the message says why and `mend` what to do. */
+/** A command cannot do what it was asked for; the problems say why and `mend` what to do. */
 export class CommandError extends Error {
+  readonly problems: string[];
   readonly mend: string | undefined;
   readonly exitCode: ExitCode;
-  constructor(message: string, mend?: string, exitCode: ExitCode = exitCodes.failure) {
-    super(message);
+  constructor(problems: string | string[], mend?: string, exitCode: ExitCode = exitCodes.failure) {
+    super([problems].flat().join('; '));
     this.name = 'CommandError';
+    this.problems = [problems].flat();
     this.mend = mend;
     this.exitCode = exitCode;
   }
@@ -38,7 +40,7 @@ export function failureOf(error: unknown): Failure {
 function rawFailureOf(error: unknown): Failure {
   if (error instanceof CommandError) {
     return {
-      problems: [error.message],
+      problems: error.problems,
       ...(error.mend ? { mend: error.mend } : {}),
       exitCode: error.exitCode,
     };

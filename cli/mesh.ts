@@ -24,8 +24,10 @@ export interface Broker {
   ports: Record<string, number>;
   version: string;
   bus: Bus;
-  /** The child process, where we started it. */
+  /** The child process, where we started it; another one after a restart. */
   server: RunningServer | undefined;
+  /** Ends our own server and starts it anew on the same port and store. Throws an Error with the mend. */
+  restart(): Promise<void>;
 }
 
 export const poolsOf = (config: Config): string[] => [
@@ -45,7 +47,8 @@ export async function openBroker(
   if (mesh.url !== undefined) {
     const bus = await connect(mesh.url, 'launcher', brokerCredentials(mesh));
     await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
-    return { url: mesh.url, ports: {}, version: bus.serverVersion, bus, server: undefined };
+    const restart = () => Promise.reject(new Error(`the nats-server at ${mesh.url} is not ours to start`));
+    return { url: mesh.url, ports: {}, version: bus.serverVersion, bus, server: undefined, restart };
   }
   const found = await findServer({
     ...(environment['SWITCHYARD_NATS_SERVER']
@@ -55,17 +58,20 @@ export async function openBroker(
     path: environment['PATH'] ?? '',
     say,
   });
-  const server = await startServer({
+  const settings = {
     binary: found.binary,
     stateDirectory,
     name: mesh.name,
     durability: mesh.durability,
-    ...(mesh.port === undefined ? {} : { port: mesh.port }),
     users: brokerUsers.map((name) => ({
       name,
       password: credentials[name]!.password,
       ...permissionsOf(name, mesh.namespace, pools),
     })),
+  };
+  const server = await startServer({
+    ...settings,
+    ...(mesh.port === undefined ? {} : { port: mesh.port }),
   });
   const bus = await connect(server.url, 'launcher', {
     user: 'admin',
@@ -73,7 +79,18 @@ export async function openBroker(
   });
   await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
   const ports = Object.fromEntries(server.ports.map((one) => [one.name, one.port]));
-  return { url: server.url, ports, version: found.version, bus, server };
+  const broker: Broker = {
+    url: server.url,
+    ports,
+    version: found.version,
+    bus,
+    server,
+    async restart() {
+      await broker.server?.stop();
+      broker.server = await startServer({ ...settings, port: server.port });
+    },
+  };
+  return broker;
 }
 
 /** Reaches the broker of a mesh that runs already, as its launcher. */

@@ -6,6 +6,8 @@ import { modelDefinitions } from '../config/model-options.ts';
 import { useModel, type Overrides } from '../config/overrides.ts';
 import { checkModel } from '../inference/check.ts';
 import { readModelFlag } from '../inference/model-flag.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import type { Say } from './mesh.ts';
 
 /** What `up` is asked for on its command line. */
@@ -59,6 +61,33 @@ export function allowNamed(options: UpOptions, stateDirectory: string): string |
   return repository;
 }
 
+/** Options that say something about a task, where there is none. Throws CommandError. */
+export function requireTask(options: UpOptions, isDemo: boolean): void {
+  if (options.repo !== undefined) return;
+  const given = (['goal', 'test', 'setup', 'plan'] as const).filter((name) => options[name] !== undefined);
+  const names = [...given, ...(options.once && !isDemo ? ['once'] : [])].map((name) => `--${name}`);
+  if (names.length > 0)
+    throw new CommandError(
+      `${names.join(' and ')} ${names.length > 1 ? 'go' : 'goes'} with --repo: there is no task without a repository`,
+      'name it with --repo DIR, or leave that out',
+      exitCodes.usage,
+    );
+}
+
+/** Stops before any work when a task that is about to be asked for has nobody to think about it. */
+export function requireModels({ roles, routes }: Config, isPlanned: boolean): void {
+  const needed = [...(isPlanned ? (['planner'] as const) : []), ...(['coder', 'reviewer'] as const)];
+  const without = needed.filter(
+    (role) => roles[role].models.length === 0 && !routes.some(({ when }) => (when.role ?? role) === role),
+  );
+  if (without.length > 0)
+    throw new CommandError(
+      `no model is named for the ${without.join(' and the ')}`,
+      'add --model ollama:NAME, --model openai:NAME or --model http://HOST:PORT/v1#NAME, or `models` in switchyard.yaml',
+      exitCodes.usage,
+    );
+}
+
 /** Stops before any work when a model that is to be used cannot answer. Scripted replies need no check. */
 export async function checkModels(
   config: Config,
@@ -82,5 +111,6 @@ export async function checkModels(
           .join('; '),
       );
   }
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  // Nothing is wrong with what was typed: what it names is not there, or not for us.
+  if (problems.length > 0) throw new CommandError(problems);
 }

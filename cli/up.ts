@@ -15,10 +15,18 @@ import { packageVersion } from '../config/membership.ts';
 import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, makeDemoRepository } from './demo.ts';
 import { runFirstTask } from './first-task.ts';
+import { keepBroker } from './keep-broker.ts';
 import { openOutput } from './output.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
-import { allowNamed, checkModels, overridesOf, type UpOptions } from './up-options.ts';
+import {
+  allowNamed,
+  checkModels,
+  overridesOf,
+  requireModels,
+  requireTask,
+  type UpOptions,
+} from './up-options.ts';
 
 const startOrder: Role[] = ['manager', 'router', 'inference', 'coder', 'reviewer', 'planner', 'tester'];
 
@@ -66,6 +74,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   const say: Say = (line) => output.progress(line);
   const beganAtMs = Date.now();
   const isDemo = options.demo === true && options.repo === undefined && options.model === undefined;
+  requireTask(options, isDemo);
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
   createStateDirectory(stateDirectory);
   const lock = lockStateDirectory(stateDirectory);
@@ -81,7 +90,11 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       : overridesOf(options, environment, say);
     const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
     keepOverrides(stateDirectory, overrides);
-    if (options.brokerOnly !== true) await checkModels(config, environment, say);
+    if (options.brokerOnly !== true) {
+      if (repository !== undefined) requireModels(config, options.plan === true);
+      const code = await Promise.race([checkModels(config, environment, say), interrupted.promise]);
+      if (code !== undefined) return code;
+    }
 
     const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
     sandbox.catch(() => {});
@@ -109,6 +122,13 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs);
     record();
     closing.push(() => removeMeshFile(stateDirectory));
+    const recording = keepRecorded(
+      () => [broker.server, ...launcher.children()].map((one) => one?.pid),
+      record,
+    );
+    closing.push(() => clearInterval(recording));
+    const keeper = keepBroker(broker, say, record);
+    closing.push(() => keeper.stop());
     const operator = await readCredential(stateDirectory, 'operator');
     const user = brokerCredentials(config.mesh) ?? { user: 'operator', password: operator.password };
     const context = writeNatsContext(
@@ -127,11 +147,12 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     closing.push(() => client.close());
     if (repository !== undefined) {
       const ended = runFirstTask({ options, isDemo, repository, requestId, client, launcher, fault, output });
-      const code = await Promise.race([ended, interrupted.promise]);
-      if (options.once || (await isSettled(interrupted.promise))) return code;
+      const over = Promise.race([interrupted.promise, keeper.ended]);
+      const code = await Promise.race([ended, over]);
+      if (options.once || (await isSettled(over))) return code;
     }
     sayHowToUse(say, context, config.mesh.namespace);
-    return await Promise.race([interrupted.promise, brokerEnd(broker, say)]);
+    return await Promise.race([interrupted.promise, keeper.ended]);
   } finally {
     for (const close of closing.toReversed()) await close();
   }
@@ -168,14 +189,19 @@ function recordMesh(
   });
 }
 
-/** A broker of ours that ends by itself ends the mesh; what it stored is there at the next start. */
-async function brokerEnd(broker: Broker, say: Say): Promise<number> {
-  if (!broker.server) return new Promise(() => {});
-  const { code, signal } = await broker.server.exited;
-  say(
-    `the nats-server ended (${signal ?? `exit code ${code}`}); its log: ${broker.server.logFile}. Nothing accepted is lost: start again with ./switchyard up`,
-  );
-  return 6;
+/** Says anew who runs, once a process that died was replaced; a person may look for one by it. */
+function keepRecorded(pids: () => unknown[], record: () => void): NodeJS.Timeout {
+  let said = pids().join();
+  return setInterval(() => {
+    const now = pids().join();
+    if (now === said) return;
+    try {
+      record();
+      said = now;
+    } catch {
+      // A full disk; it is tried again.
+    }
+  }, 1000);
 }
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

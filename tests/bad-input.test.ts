@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import type { Scene } from '../inference/backends/script.ts';
@@ -228,6 +228,18 @@ test('bad input: fix and up on a folder that is not there stop at once', async (
   }
 });
 
+test('bad input: a task for which no model is named is not begun', async () => {
+  const repository = terminal.makeRepository('nobody-thinks', adder);
+  // Far from the configuration that lies beside the other state folders.
+  const state = join(terminal.area, 'far/away/state');
+  const ended = await terminal.switchyard([
+    ...['--state', state, 'up', '--repo', repository, '--test', adderTest, '--once'],
+  ]);
+  expect(ended).toMatchObject({ code: 2, error: expect.stringContaining('no model is named for the coder') });
+  expect(ended.error).toContain('--model ollama:NAME');
+  expect(ended.error).not.toContain('is up after');
+});
+
 test(
   'bad input: a model that is down pauses the task, and the address is named',
   async () => {
@@ -358,6 +370,8 @@ test.each([
   [['start', 'codr'], /codr.*coder/s],
   [['strat', 'coder'], /Did you mean start\?/],
   [['up', '--onse'], /Did you mean --once\?/],
+  [['up', '--once'], /--once goes with --repo/],
+  [['up', '--goal', 'Mend the sum', '--test', 'npm test'], /--goal and --test go with --repo/],
   [['up', '--model', 'gpt-5'], /ollama:NAME/],
   [['up', '--durability', 'none'], /power.*process/s],
   [['watch', 'zzzz'], /no task.*zzzz/],
@@ -422,3 +436,39 @@ test('bad input: a full disk is said at the start, with the mend', async (contex
     },
   );
 });
+
+test('bad input: a disk that fills up in the middle of a task is said, and once there is room it goes on', async (context) => {
+  await onSmallDisk(
+    (why) => context.skip(why),
+    async (disk, fill, empty) => {
+      const state = relative(terminal.area, join(disk, 'state'));
+      const mesh = await terminal.up(state, ['--config', terminal.configure('disk.yaml', able())]);
+      const repository = terminal.makeRepository(relative(terminal.area, join(disk, 'crowded')), adder);
+      const words = [
+        'fix',
+        repository,
+        '--goal',
+        'Mend the sum slowly',
+        '--test',
+        adderTest,
+        '--no-watch',
+        '--json',
+      ];
+      const { taskId } = resultOf<{ taskId: string }>(await mesh.switchyard(words));
+      await followUntil(mesh.client, taskId, (_one, type) => type === 'call.intended', 20_000);
+      fill(0);
+      // The model's answer cannot be stored.
+      await mesh.says(/disk that holds \S+ is full.*nothing that was accepted is lost/i, 20_000);
+      const refused = await mesh.switchyard(['submit', '--repo', repository, '--test', adderTest]);
+      expect(refused).toMatchObject({ code: 1, error: expect.stringMatching(/disk that holds \S+ is full/) });
+      empty();
+      await mesh.says(/room again/, 20_000);
+      expect(await mesh.switchyard(['watch', taskId])).toMatchObject({ code: 0 });
+      expect(resultOf(await mesh.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
+        isEqual: true,
+      });
+      mesh.kill('SIGTERM');
+      await mesh.ended;
+    },
+  );
+}, 90_000);

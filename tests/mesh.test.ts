@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { connect as connectBus } from '../bus/connect.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { openSigner, signatureHeader } from '../bus/signature.ts';
+import { readMeshFile } from '../config/mesh-file.ts';
 import type { Scene } from '../inference/backends/script.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
@@ -336,6 +337,19 @@ test(
   patienceMs,
 );
 
+test('mesh: whoever looks for a process finds the one that took the place of another', async () => {
+  const pidOf = (role: string) =>
+    readMeshFile(first.stateDirectory)?.processes.find((one) => one.name === role)?.pid;
+  const router = pidOf('router')!;
+  process.kill(router, 'SIGKILL');
+  const next = await eventually(
+    () => (pidOf('router') === router ? undefined : pidOf('router')),
+    'the next router',
+    10_000,
+  );
+  expect(processesOn(first.stateDirectory)).toContain(next);
+});
+
 test(
   'mesh: kill -9 of up leaves nothing alive, and the next up goes on with the task',
   async () => {
@@ -347,8 +361,6 @@ test(
       test: adderTest,
     });
     await followUntil(first.client, taskId, (_one, type) => type === 'call.intended', 20_000);
-    const before = processesOn(first.stateDirectory);
-    expect(before.length).toBeGreaterThan(7);
     first.kill('SIGKILL');
     await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 20_000);
 
@@ -358,6 +370,13 @@ test(
       isEqual: true,
     });
     expect(contexts()).toEqual(['switchyard.json']);
+
+    // A broker that ends by itself ends the mesh, which says so.
+    process.kill(again.mesh.processes.find((one) => one.name === 'nats-server')!.pid, 'SIGKILL');
+    const { code, error } = await again.ended;
+    expect(code).toBe(6);
+    expect(error).toMatch(/the nats-server ended \(SIGKILL\).*Nothing accepted is lost/);
+    expect(processesOn(first.stateDirectory)).toEqual([]);
   },
   patienceMs,
 );

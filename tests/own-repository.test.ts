@@ -153,10 +153,29 @@ test.each([
     ]);
     expect(ended.error).toMatch(new RegExp(why.source.replace('PORT', port)));
     expect(ended.error).not.toMatch(/scripted|is up after/);
-    expect([1, 2]).toContain(ended.code);
+    expect(ended.code).toBe(1);
     // No broker was started, and nothing was asked for.
     expect(globSync(join(state, 'nats/**/*.blk'))).toEqual([]);
     expect(git(repository, 'branch', '--list', 'switchyard/*')).toBe('');
+  },
+  patienceMs,
+);
+
+test(
+  'own repository: Ctrl-C is heard while a model is asked whether it answers',
+  async () => {
+    const silent = await startOpenAiServer({ behave: () => ({ kind: 'hang' }) });
+    try {
+      const state = ['--state', join(terminal.area, 'interrupted')];
+      const up = terminal.start([...state, 'up', '--model', `${silent.url}#test-model`]);
+      await up.says(/asking/);
+      up.kill('SIGINT');
+      const { code, error } = await up.ended;
+      expect(code).toBe(130);
+      expect(error).not.toContain('is up after');
+    } finally {
+      await silent.close();
+    }
   },
   patienceMs,
 );

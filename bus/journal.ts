@@ -282,19 +282,22 @@ export async function* readBelieved(options: Believing, journal: string): AsyncG
   }
 }
 
-/** One stored event by its place, if it stands on the journal named and its author may say it. */
+/**
+ * One stored event by its place, if it stands on the journal named and its author may say it. `isLost`: it is not there
+ * at all, or another event has its place; so a reference ends whose event a broker lost.
+ */
 export async function readStored(
   options: Believing,
   journal: string,
   sequence: number,
-): Promise<Stored | { problem: string }> {
+): Promise<Stored | { problem: string; isLost: boolean }> {
   const stream = streamNames(options.namespace).events;
   const stored = await options.bus.manager.direct.getMessage(stream, { seq: sequence }).catch(notFoundIsNull);
-  if (!stored) return { problem: `the record has no event ${sequence}` };
+  if (!stored) return { problem: `the record has no event ${sequence}`, isLost: true };
   if (stored.subject !== journal)
-    return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}` };
+    return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}`, isLost: true };
   const entry: Entry = { subject: journal, sequence, header: stored.header, body: stored.data };
   const problem = entryProblem(options, options.namespace, entry);
-  if (problem) return { problem };
+  if (problem) return { problem, isLost: false };
   return { journal, sequence, event: JSON.parse(Buffer.from(stored.data).toString('utf8')) as Envelope };
 }

@@ -132,6 +132,10 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     };
     const kept = service.remember ? service.remember(admitted.event) : admitted.event;
     const input = await inputOf(admitted, kept, mine);
+    if (!input) {
+      await relay(admitted.journal, await journals.load(admitted.journal, true));
+      return { end: 'acknowledge' };
+    }
     const holding = holdingOf(admitted.journal, input.id);
     // A broker that forgot a delivery may hand the same message to the process that is at work on it.
     if (inHand.has(holding)) return { end: 'put back', delayMs: LOOK_AGAIN_MS };
@@ -151,13 +155,21 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   }
 
   /** The concluding event that a homecoming names is read from the record, so that nobody can forge one. */
-  async function inputOf(admitted: Admitted, kept: Envelope, claim: Claim): Promise<Input> {
+  async function inputOf(admitted: Admitted, kept: Envelope, claim: Claim): Promise<Input | undefined> {
     const base = { id: kept.id, atMs: Date.now(), claim };
     if (admitted.row.kind !== 'homecoming') return { ...base, type: admitted.row.type, event: kept };
     const { journal, sequence } = kept.data as { journal: string; sequence: number };
     const stored = await readStored(options.journalOptions, journal, sequence);
-    if ('problem' in stored)
-      throw new PermanentError([`it names an event that is not there: ${stored.problem}`]);
+    if ('problem' in stored) {
+      // A broker that lost its tail leaves such references behind. Nothing hangs on them: the sweep brings what is true.
+      if (!stored.isLost)
+        throw new PermanentError([`it names an event that is not believed: ${stored.problem}`]);
+      log.warn(
+        { journal: admitted.journal, problem: stored.problem },
+        'a homecoming names an event that is not there',
+      );
+      return undefined;
+    }
     return {
       ...base,
       type: shortType(stored.event.type),

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { deriveId, type Envelope } from '../schemas/envelope.ts';
 import type { Outcome, ToolStep } from '../schemas/run.ts';
+import { journalSubject } from '../schemas/subject.ts';
 import { gate, openBench, type Bench, type BenchMesh, type FedCoder } from './fed-shell.ts';
 import { eventually } from './yard-parts.ts';
 
@@ -369,6 +370,25 @@ test('a result that cannot be stored for a moment is kept and stored, not acted 
   await coder.handleNext();
   expect(await typesOf(mesh, runId)).toEqual(['run.started', 'run.stepped']);
   expect(acts).toBe(1);
+});
+
+test('a homecoming that names a lost event, or one whose place another has taken, is dropped: the sweep brings the true one', async () => {
+  const mesh = await bench.mesh();
+  const coder = await mesh.coder();
+  const runId = await mesh.startRun();
+  await coder.handleNext();
+  const callId = await mesh.openCall(runId);
+  const journal = journalSubject(mesh.namespace, { entity: 'call', taskId: mesh.taskId, id: callId });
+  for (const sequence of [1, 999]) {
+    await mesh.command('call.answered', { journal, sequence, runId });
+    await coder.handleNext();
+  }
+  expect(await typesOf(mesh, runId)).toEqual(['run.started', 'run.stepped']);
+  expect(await mesh.pending()).toMatchObject({ waiting: 0, inHand: 0 });
+  expect((await bench.bus.manager.streams.info(mesh.streams.dead)).state.messages).toBe(0);
+  await mesh.answer(runId, { toolCalls: [{ id: 't', name: 'finish', arguments: { summary: 'done' } }] });
+  await coder.handleNext();
+  expect((await typesOf(mesh, runId)).at(-1)).toBe('run.concluded');
 });
 
 test('an append that can never be clean is put back, not run again for ever', async () => {

@@ -1,5 +1,6 @@
-import type { RawEntry } from '../bus/client.ts';
+import type { Client, RawEntry } from '../bus/client.ts';
 import { openVerifier, type PublicKeys } from '../bus/signature.ts';
+import { verifyTask } from '../replay/verify.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { deriveId, shortType, type Envelope } from '../schemas/envelope.ts';
 import type { Given } from '../schemas/row.ts';
@@ -7,6 +8,30 @@ import type { Opens, Outcome } from '../schemas/run.ts';
 import { authorProblem, readJournalSubject } from '../schemas/subject.ts';
 import { problemsOf } from '../schemas/validate.ts';
 import { git } from './yard-parts.ts';
+
+/** All that is wrong with a task: its record, the decisions in it when they are made again, and its branch. */
+export async function problemsOfTask(
+  client: Pick<Client, 'readRaw' | 'readAt'>,
+  taskId: string,
+  namespace: string,
+  publicKeys: PublicKeys,
+  repository: string,
+): Promise<string[]> {
+  const entries = await client.readRaw(taskId);
+  const { problems } = await verifyTask(entries, {
+    namespace,
+    isSigned: openVerifier(publicKeys),
+    readElsewhere: (sequence) => client.readAt(sequence),
+  });
+  const decidedOtherwise = problems.map(
+    ({ sequence, type, what, differences }) => `${sequence} ${type}: ${what} ${JSON.stringify(differences)}`,
+  );
+  return [
+    ...violations(entries, namespace, publicKeys),
+    ...decidedOtherwise,
+    ...branchViolations(entries, repository),
+  ];
+}
 
 interface Entry {
   sequence: number;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { openClient, type Client, type Recorded } from '../bus/client.ts';
 import { connect, type Bus } from '../bus/connect.ts';
-import { loadCredentials } from '../bus/credentials.ts';
+import { loadCredentials, readPublicKeys } from '../bus/credentials.ts';
 import { openLauncher, type Launcher } from '../bus/launcher.ts';
 import { startServer, type RunningServer } from '../bus/nats-server.ts';
 import { serverBinary } from '../bus/server-fixture.ts';
@@ -19,6 +19,7 @@ import type { SubmitRequest } from '../schemas/request.ts';
 import type { Role } from '../schemas/row.ts';
 import { streamNames } from '../schemas/subject.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
+import { problemsOfTask } from './oracle.ts';
 import { adder, adderScript, adderTest, slotsTest } from './scenes.ts';
 import {
   environmentOf,
@@ -75,6 +76,8 @@ export interface Yard {
   /** Waits until a task is over or paused, and gives that event's short type. */
   ended(taskId: string, limitMs?: number): Promise<string>;
   events(taskId: string): Promise<Recorded[]>;
+  /** All that is wrong with a task's record, the decisions in it, and its branch; empty = nothing. */
+  problemsOf(taskId: string, repository?: string): Promise<string[]>;
   /** One more process, kept by the launcher. */
   start(role: Role, fault?: string): Promise<void>;
   startBare(role: Role, fault?: string): BareProcess;
@@ -119,6 +122,7 @@ async function open(
   const { leaseMs } = overrides.mesh as { leaseMs: number };
 
   const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
+  const publicKeys = await readPublicKeys(stateDirectory);
   const users = brokerUsers.map((name) => ({
     name,
     password: credentials[name]!.password,
@@ -201,6 +205,8 @@ async function open(
       );
     },
     events: (taskId) => client.read(taskId),
+    problemsOf: (taskId, worked = repository) =>
+      problemsOfTask(client, taskId, namespace, publicKeys, worked),
     async start(role, fault) {
       if (fault) faults[role] = [fault, ...(faults[role] ?? [])];
       await launcher.start(role);

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readPublicKeys } from '../bus/credentials.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
-import { branchViolations, violations } from './oracle.ts';
 import { eventually } from './yard-parts.ts';
-import { namespace, openYard, type Yard } from './yard.ts';
+import { openYard, type Yard } from './yard.ts';
 
 const leaseMs = 1000;
 let yard: Yard;
@@ -46,9 +44,7 @@ test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])
       .map(({ event }) => (event.data as DataOf<'run.stepped'>).given.process);
     if (point !== 'decided=run.started') expect(stopped).toBeGreaterThan(0);
     expect(said).not.toContain(name);
-    const raw = await yard.client.readRaw(taskId);
-    expect(violations(raw, namespace, await readPublicKeys(yard.stateDirectory))).toEqual([]);
-    expect(branchViolations(raw, yard.repository)).toEqual([]);
+    expect(await yard.problemsOf(taskId)).toEqual([]);
     other.kill('SIGKILL');
     await other.gone;
   },
@@ -65,8 +61,6 @@ test('holder: without a launcher the lease brings the message back, and a probe 
   const taken = await yard.until(taskId, (_one, type) => type === 'run.taken_over');
   expect(taken.atMs - goneAtMs).toBeLessThan(2 * leaseMs);
   expect(await yard.ended(taskId)).toBe('task.completed');
-  const raw = await yard.client.readRaw(taskId);
-  expect(violations(raw, namespace, await readPublicKeys(yard.stateDirectory))).toEqual([]);
-  expect(branchViolations(raw, yard.repository)).toEqual([]);
+  expect(await yard.problemsOf(taskId)).toEqual([]);
   other.kill('SIGKILL');
 }, 40_000);

@@ -1,10 +1,11 @@
 import { headers } from '@nats-io/nats-core';
+import { v4 } from 'uuid';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openClient, type Client } from '../bus/client.ts';
 import { EVERYTHING } from '../bus/server-fixture.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
-import { exampleEvent } from '../schemas/examples.ts';
+import { exampleEvent, examples } from '../schemas/examples.ts';
 import type { Outcome } from '../schemas/run.ts';
 import { roleInbox, submitSubject } from '../schemas/subject.ts';
 import { openBench, type Bench, type BenchMesh } from './fed-shell.ts';
@@ -127,8 +128,11 @@ test('dead letter: what fails five times is given up with its last reason, and i
       return done;
     },
   });
-  const runId = await mesh.startRun();
-  const start = (await mesh.inbox())[0]!.event;
+  const runId = v4();
+  const { choices, work } = examples['run.start'];
+  const id = v4();
+  // As a relay sends it: the message's id is the event's, and the stream remembers it.
+  const start = await mesh.command('run.start', { choices, work: { ...work, runId } }, id, id);
   for (let delivery = 0; delivery < 5; delivery += 1) await coder.handleNext('role-coder', 6000);
   expect(tries).toBe(5);
   const client = await clientOf(mesh);

@@ -45,8 +45,13 @@ export interface BenchMesh {
   taskId: string;
   coder(hands?: Hands): Promise<FedCoder>;
   journalOf(runId: string): string;
-  /** Puts a command into the coder's inbox under a message id of its own; gives its event. */
-  command<Name extends TypeName>(type: Name, data: DataOf<Name>, id?: string): Promise<Envelope>;
+  /** Puts a command into the coder's inbox, under a message id of its own unless it is given; gives its event. */
+  command<Name extends TypeName>(
+    type: Name,
+    data: DataOf<Name>,
+    id?: string,
+    messageId?: string,
+  ): Promise<Envelope>;
   startRun(runId?: string): Promise<string>;
   /** Answers a call of a run, the open one unless it is named, as inference would, and sends the answer home. */
   answer(runId: string, reply: Partial<Reply>, callId?: string): Promise<Envelope>;
@@ -121,9 +126,10 @@ async function openMesh(
     type: Name,
     data: DataOf<Name>,
     id: string = v4(),
+    messageId: string = v4(),
   ): Promise<Envelope> {
     const event = said(type, 'router', data, id);
-    await send(bus, roleInbox(namespace, 'coder', taskId), event, v4());
+    await send(bus, roleInbox(namespace, 'coder', taskId), event, messageId);
     return event;
   }
 

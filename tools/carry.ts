@@ -72,6 +72,7 @@ async function bringRepository(request: {
 }): Promise<string> {
   const { stateDirectory, repository, baseCommit, get } = request;
   const isHere = existsSync(repository);
+  let failure = '';
   try {
     if (isHere || existsSync(mirrorOf(stateDirectory, repository))) {
       return await ensureMirror({ stateDirectory, repository, commit: baseCommit });
@@ -79,11 +80,12 @@ async function bringRepository(request: {
   } catch (error) {
     // What lies at that path on this host may be another repository, or an older copy.
     if (!(error instanceof GitError)) throw error;
+    failure = ` (${error.message})`;
   }
   const bytes = await get(repositoryName(baseCommit));
   if (bytes === undefined) {
     const why = isHere
-      ? `${repository} has no commit ${baseCommit} on this host`
+      ? `${repository} does not give the commit ${baseCommit} on this host${failure}`
       : `${repository} is not on this host`;
     throw new NotHereError(
       `${why}, and the object store has no ${repositoryName(baseCommit)} (an agent that runs where the repository is puts it there, unless its files pack to more than ${limit}). Run the agents where the repository is, or clone it to the same path here.`,

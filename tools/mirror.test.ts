@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { git } from './git.ts';
@@ -100,4 +101,22 @@ test("mirror: the user's hooks, templates and branches of earlier tasks do not c
   );
   expect(readdirSync(mirror)).not.toContain('hooks');
   expect(readFileSync(join(mirror, 'config'), 'utf8')).not.toContain('fsmonitor');
+});
+
+const elsewhere = '/dev/shm';
+const isOtherDisk = existsSync(elsewhere) && statSync(elsewhere).dev !== statSync(tmpdir()).dev;
+const noOther = isOtherDisk ? '' : ` (skipped: ${elsewhere} is not there, or no disk of its own)`;
+
+test.skipIf(!isOtherDisk)(`mirror: the repository may be on another disk${noOther}`, async () => {
+  const state = mkdtempSync(join(elsewhere, 'switchyard-'));
+  try {
+    const mirror = await ensureMirror({
+      stateDirectory: state,
+      repository: at.repository,
+      commit: at.commit,
+    });
+    expect((await git(['rev-parse', 'HEAD'], { directory: mirror })).trim()).toBe(at.commit);
+  } finally {
+    rmSync(state, { recursive: true });
+  }
 });

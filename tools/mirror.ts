@@ -79,7 +79,8 @@ export async function makeMirror(
 }
 
 async function clone(repository: string, unfinished: string, directory: string): Promise<void> {
-  const flags = ['--quiet', '--bare', '--local', '--no-tags', '--template='];
+  // Not `--local`: git then insists on hard links, and a repository on another disk could not be worked on.
+  const flags = ['--quiet', '--bare', '--no-tags', '--template='];
   await git(['clone', ...flags, repository, unfinished], { directory });
   // Branches of earlier tasks came along; the journal is what says where a task's branch is.
   const ours = await git(['for-each-ref', '--format=delete %(refname)', 'refs/heads/switchyard/'], {

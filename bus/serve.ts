@@ -214,7 +214,11 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
     await relay(journal, stored);
     await reach('relayed', decision.type);
-    return { next: 'end', end: { end: 'acknowledge' } };
+    const { againMs } = decision;
+    return {
+      next: 'end',
+      end: againMs === undefined ? { end: 'acknowledge' } : { end: 'put back', delayMs: againMs },
+    };
   }
 
   async function gathered(state: State, input: Input): Promise<Input> {

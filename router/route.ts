@@ -47,7 +47,7 @@ export function decide(route: Route, input: Input): Decision {
   if ('waits' in found) {
     if (route.phase === 'waiting') return { do: 'later', delayMs: waitMs };
     const data = { runId, role, why: found.waits, mend: found.mend, work };
-    return { do: 'append', type: 'route.waiting', hop, cyclesLeft, data };
+    return { do: 'append', type: 'route.waiting', hop, cyclesLeft, data, againMs: waitMs };
   }
   const { pool, model } = found.choices[0]!;
   const data = { runId, role, pool, model, ...found, work };

@@ -48,7 +48,15 @@ export interface Input {
 
 /** What is decided: one event, or to look again later, or nothing. */
 export type Decision =
-  | { do: 'append'; type: TypeName; data: Record<string, unknown>; hop?: number; cyclesLeft?: number }
+  | {
+      do: 'append';
+      type: TypeName;
+      data: Record<string, unknown>;
+      hop?: number;
+      cyclesLeft?: number;
+      /** The event does not end the matter: the same message is decided on again after this time. */
+      againMs?: number;
+    }
   | { do: 'later'; delayMs: number }
   | { do: 'nothing' };
 

@@ -98,8 +98,8 @@ export async function openClient(url: string, namespace: string, credentials?: C
       filter_subjects: [pattern],
       ...start,
     });
-    if (signal?.aborted) return;
     const messages = await consumer.consume();
+    if (signal?.aborted) messages.stop();
     const stop = () => messages.stop();
     signal?.addEventListener('abort', stop, { once: true });
     try {
@@ -115,6 +115,8 @@ export async function openClient(url: string, namespace: string, credentials?: C
     } finally {
       signal?.removeEventListener('abort', stop);
       messages.stop();
+      // It would stay for minutes, and a stream takes so many consumers and no more.
+      await consumer.delete().catch(() => false);
     }
   }
 

@@ -112,6 +112,14 @@ test(
   patienceMs,
 );
 
+test('mesh: whoever reads the record leaves nothing behind at the broker', async () => {
+  const consumers = async () =>
+    (await first.client.bus.manager.streams.info('YARD_EVENTS')).state.consumer_count;
+  const before = await consumers();
+  for (let times = 0; times < 20; times += 1) await first.client.taskJournals();
+  expect(await consumers()).toBe(before);
+});
+
 test(
   'mesh: a second one has a name of its own, and neither sees the other',
   async () => {

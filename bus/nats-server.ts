@@ -127,7 +127,12 @@ async function launch(binary: string, configFile: string, logFile: string): Prom
   const log = openSync(logFile, 'a');
   try {
     // A session of its own: Ctrl-C reaches the launcher only, which stops the server last.
-    return spawn(command[0] ?? binary, command.slice(1), { detached: true, stdio: ['ignore', log, log] });
+    return spawn(command[0] ?? binary, command.slice(1), {
+      detached: true,
+      stdio: ['ignore', log, log],
+      // Nothing of ours is its business, least of all a provider's key.
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TZ: process.env['TZ'] },
+    });
   } finally {
     closeSync(log);
   }

@@ -67,6 +67,8 @@ export interface Serving<State> {
 
 /** How long a process that is told to stop waits for what it has in hand; the rest is given back. */
 const drainMs = 8000;
+/** The same where the launcher is gone. */
+const orphanMs = 2000;
 
 /** Serves a role until SIGTERM or SIGINT, then drains. One shell for every role. */
 export async function serve<State>(
@@ -149,7 +151,11 @@ export async function serve<State>(
     process.once('SIGTERM', () => resolve());
     process.once('SIGINT', () => resolve());
     // A launcher that is gone takes its processes with it.
-    process.once('disconnect', () => resolve());
+    process.once('disconnect', () => {
+      // Its broker mostly goes with it, and then nothing can be given back: what is in hand comes again after its lease.
+      setTimeout(() => process.exit(1), orphanMs).unref();
+      resolve();
+    });
     void bus.connection.closed().then(() => resolve());
   });
   log.info({}, `${service.role} stops taking work and ends what it has in hand`);

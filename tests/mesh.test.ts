@@ -370,7 +370,7 @@ test(
     });
     await followUntil(first.client, taskId, (_one, type) => type === 'call.intended', 20_000);
     first.kill('SIGKILL');
-    await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 20_000);
+    await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 6000);
 
     const again = await terminal.up('first', ['--config', config]);
     expect(await ended(again, taskId)).toBe('task.completed');

@@ -129,7 +129,7 @@ test.each<Row>([
     given: [accepted()],
     when: ends({ ending: 'model', reason: 'down' }),
     then: 'task.paused',
-    data: { kind: 'model', reason: 'down', mend: `${resume} --model NAME` },
+    data: { kind: 'model', reason: 'down', mend: resume },
   },
   {
     it: 'what cannot be known is shown to a person',

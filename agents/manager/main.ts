@@ -77,7 +77,10 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
     const { last } = await readRun(task.taskId, role, runId);
     return { living, ...(last?.time ? { lastProgressAtMs: Date.parse(last.time) } : {}) };
   }
-  if (task.phase === 'paused' && resumptions.has(input.type)) return { stopped: await stoppedRuns(task) };
+  if (task.phase === 'paused' && resumptions.has(input.type)) {
+    const { model } = (input.event?.data ?? {}) as Partial<DataOf<'task.resume'>>;
+    return { stopped: await stoppedRuns(task), ...(model ? { models: Object.keys(config.models) } : {}) };
+  }
   return undefined;
 }
 

@@ -80,6 +80,21 @@ export function stillPaused(task: Task, held: Pause, lacks: { reason: string; la
   return { do: 'append', type: 'task.paused', data: { ...data }, ...boundsOf(task) };
 }
 
+/** A resume that names a model there is not starts nothing: the task stays paused, with all that is there to choose from. */
+export function pausedForModel(task: Task, held: Pause, asked: string, models: string[]): Decision {
+  const [first] = models;
+  const data: Paused = {
+    kind: 'model',
+    reason: `the model "${asked}" is not configured; there are: ${models.join(', ') || 'none'}`,
+    mend: `./switchyard resume ${task.taskId}${first === undefined ? '' : ` --model ${first}`}`,
+    findings: held.findings,
+    spend: noSpend,
+    ...(held.commit ? { commit: held.commit } : {}),
+    ...(held.next ? { next: held.next } : {}),
+  };
+  return { do: 'append', type: 'task.paused', data: { ...data }, ...boundsOf(task) };
+}
+
 /** What travels in the envelope of a task's event. */
 export function boundsOf(task: Task): { hop?: number; cyclesLeft?: number } {
   return task.work ? { hop: task.work.hop, cyclesLeft: task.work.cyclesLeft } : {};

@@ -303,3 +303,39 @@ test('resume: a run that never began leaves nothing to go on from', () => {
   const met = meet(stopped, asks('task.resume', {}, stoppedRun({ commit: '', spend: noSpend })));
   expect(met.task.work!.fromCommit).toBe(base);
 });
+
+const resumesWith =
+  (model: string, models?: string[]): When =>
+  (task) => ({
+    ...asks('task.resume', { model })(task),
+    facts: { stopped: [], ...(models ? { models } : {}) },
+  });
+
+test('resume: a model that is not configured starts nothing, and all that are configured are named', () => {
+  const given = [...inReview, paused('question', { findings: [blocking('F1')], commit: c2 })];
+  const before = fold(given);
+  const met = meet(given, resumesWith('foo', ['small', 'large']));
+  expect(met.type).toBe('task.paused');
+  expect(met.task.pause).toEqual({
+    ...before.pause,
+    kind: 'model',
+    reason: 'the model "foo" is not configured; there are: small, large',
+    mend: `./switchyard resume ${taskId} --model small`,
+  });
+  expect(met.task).toMatchObject({ runs: before.runs, limits: before.limits, spent: before.spent });
+  expect(met.owes).toEqual([]);
+  const mended = meet(on(given, resumesWith('foo', ['small'])), resumesWith('small', ['small']));
+  expect(mended.task.work).toMatchObject({ model: 'small', fromCommit: c2 });
+});
+
+test('resume: where no model is configured a mend names none', () => {
+  const met = meet([accepted(), paused('model')], resumesWith('foo', []));
+  expect(met.data).toMatchObject({
+    reason: 'the model "foo" is not configured; there are: none',
+    mend: `./switchyard resume ${taskId}`,
+  });
+});
+
+test('resume: a record without the names of models is decided as it was', () => {
+  expect(meet([accepted(), paused('model')], resumesWith('foo')).type).toBe('task.resumed');
+});

@@ -5,7 +5,7 @@ import { addSpend, noSpend } from '../../schemas/work.ts';
 import { isBudgetUsedUp } from './budget.ts';
 import { goesOnWith } from './go-on.ts';
 import { nextWork } from './next.ts';
-import { stillPaused, type Lack, type PauseKind } from './pause.ts';
+import { pausedForModel, stillPaused, type Lack, type PauseKind } from './pause.ts';
 import type { StoppedRun, Task } from './task.ts';
 
 type Resumption = 'task.resume' | 'task.answer' | 'task.approve';
@@ -37,16 +37,27 @@ const waitMs = 250;
 /** The most that the contract lets each bound be; see schemas/bounds.ts. */
 const most = { hops: 50, cycles: 20, steps: 1000 } as const;
 
+/** What is looked up before a task goes on. */
+export interface ResumeFacts {
+  /** What the journals of the runs in `stops` say. */
+  stopped?: StoppedRun[];
+  /** The names of the configured models, where the request names one. */
+  models?: string[];
+}
+
 /** Lets a paused task go on: a new run, from the last commit, of what the pause left to be done. */
-export function resume(task: Task, input: Input, stopped: StoppedRun[] | undefined): Decision {
+export function resume(task: Task, input: Input, { stopped, models }: ResumeFacts): Decision {
   const type = input.type as Resumption;
   const held = task.pause;
   if (task.phase !== 'paused' || !held || !answersTo[type].includes(held.kind)) return nothing;
+  const added: Added = type === 'task.resume' ? (input.event!.data as DataOf<'task.resume'>) : {};
+  // A record from before the models were looked up is decided again as it was.
+  if (added.model && models && !models.includes(added.model))
+    return pausedForModel(task, held, added.model, models);
   // Its last commit is where the work goes on, and its cost is the task's.
   const last = stopped?.find((run) => run.runId === task.work!.runId);
   if (last && !last.hasEnded && input.claim.deliveries < mostWaits) return { do: 'later', delayMs: waitMs };
 
-  const added: Added = type === 'task.resume' ? (input.event!.data as DataOf<'task.resume'>) : {};
   const answer = type === 'task.answer' ? (input.event!.data as DataOf<'task.answer'>).answer : undefined;
   const before = held.next?.limits ?? task.limits!;
   const leftMs = added.deadlineMs || Math.max(0, task.deadlineAtMs - held.sinceMs);

@@ -4,15 +4,13 @@ import type { Decision, Input, Owed } from '../../schemas/service.ts';
 import { accept, type AcceptanceFacts } from './accept.ts';
 import { concluded } from './conclusion.ts';
 import { boundsOf, interrupt } from './pause.ts';
-import { resume } from './resume.ts';
-import type { Stop, StoppedRun, Task } from './task.ts';
+import { resume, type ResumeFacts } from './resume.ts';
+import type { Stop, Task } from './task.ts';
 import { watch, watchOf, type WatchFacts } from './watch.ts';
 
 /** What the manager looks up before it decides. */
-export interface ManagerFacts extends WatchFacts {
+export interface ManagerFacts extends WatchFacts, ResumeFacts {
   acceptance?: AcceptanceFacts;
-  /** What the journals of the runs in `stops` say, when a task is resumed. */
-  stopped?: StoppedRun[];
 }
 
 const nothing: Decision = { do: 'nothing' };
@@ -35,7 +33,7 @@ export function decide(task: Task, input: Input): Decision {
     case 'task.resume':
     case 'task.answer':
     case 'task.approve':
-      return resume(task, input, facts.stopped);
+      return resume(task, input, facts);
     case 'run.concluded':
       if (!isOfCurrentRun(task, input)) return nothing;
       return concluded(task, event.data as DataOf<'run.concluded'>, input.atMs);

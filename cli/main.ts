@@ -9,6 +9,7 @@ const isJson = process.argv.includes('--json');
 process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? (process.exitCode ?? exitCodes.done) : exitCodes.failure),
 );
+process.stderr.on('error', () => {});
 try {
   await openProgram().parseAsync(process.argv);
 } catch (error) {
@@ -18,5 +19,11 @@ try {
   );
   process.exitCode = failure.exitCode;
 }
+// A pipe that is read slowly holds only so much: what is left is written before the end.
+await Promise.all(
+  [process.stdout, process.stderr].map(
+    (stream) => new Promise<void>((resolve) => void stream.write('', () => resolve())),
+  ),
+);
 // What is still open, such as a connection that tries to come back, must not keep the command alive.
 process.exit();

@@ -55,7 +55,7 @@ function rawFailureOf(error: unknown): Failure {
       exitCode: isRefused ? exitCodes.authentication : exitCodes.unreachable,
     };
   }
-  // Commander has said already what was wrong, with the nearest spelling.
+  // Help or the version was asked for and shown; every other error of Commander's becomes a CommandError.
   if (error instanceof CommanderError)
     return { problems: [], exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.usage };
   if (error instanceof JetStreamApiError && /stream not found/i.test(error.message)) {

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, type CommanderError } from 'commander';
 import { packageVersion } from '../config/membership.ts';
 import { registerAnswer } from './answer.ts';
 import { registerApply } from './apply.ts';
@@ -7,6 +7,8 @@ import { registerCancel } from './cancel.ts';
 import { registerConfig } from './config.ts';
 import { registerDead } from './dead.ts';
 import { registerDoctor } from './doctor.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { registerFix } from './fix.ts';
 import { registerList } from './list.ts';
 import { registerPause } from './pause.ts';
@@ -58,22 +60,28 @@ export function openProgram(): Command {
     .option('--json', 'the result as JSON on standard output')
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError()
-    .showHelpAfterError('(add --help for what there is)')
+    // Errors are thrown, and shown as all others are.
+    .configureOutput({ outputError: () => {} })
     .configureHelp({ showGlobalOptions: true });
   withExamples(program, [
     ['up --demo', 'see it work, with replies that were written beforehand'],
     ['fix . --test "npm test"', 'work on a repository of yours, with the running mesh'],
     ['doctor', 'is everything there that is needed?'],
   ]);
-  // Every command throws rather than exits, and inherits that.
-  program.exitOverride();
   for (const register of verbs) register(program);
-  for (const command of everyCommand(program))
-    command
-      .exitOverride()
-      .showHelpAfterError('(add --help for what there is)')
-      .configureHelp({ showGlobalOptions: true });
+  for (const command of [program, ...everyCommand(program)])
+    command.exitOverride((error) => throwUsage(error, command)).configureHelp({ showGlobalOptions: true });
   return program;
+}
+
+/** Every command throws rather than exits. Help and the version are no error, and go on as they are. */
+function throwUsage(error: CommanderError, command: Command): never {
+  if (error.exitCode === 0) throw error;
+  // Commander shows the help where a command is missing, and has no word for it.
+  const problem =
+    error.code === 'commander.help' ? 'no command was named' : error.message.replace(/^error: /, '');
+  const help = ['./switchyard', fullName(command), '--help'].filter(Boolean).join(' ');
+  throw new CommandError(problem, help, exitCodes.usage);
 }
 
 /** All commands below one, at any depth; `help` is left out. */

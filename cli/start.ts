@@ -1,10 +1,13 @@
 import type { Command } from 'commander';
+import { BrokerError } from '../bus/errors.ts';
 import { ensureStreams } from '../bus/streams.ts';
-import { ConfigurationError } from '../config/configuration-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
+import { nearest } from '../config/problems.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { roles, type Role } from '../schemas/row.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { findSandbox, openRoles, poolsOf, reachBroker } from './mesh.ts';
 
 export function registerStart(program: Command): void {
@@ -35,15 +38,20 @@ async function start(
 ): Promise<number> {
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   if (!(roles as readonly string[]).includes(name))
-    throw new ConfigurationError([`there is no role "${name}"; there are ${roles.join(', ')}`]);
+    throw new CommandError(
+      `there is no role "${name}"; there are ${roles.join(', ')}${nearest(name, [...roles])}`,
+      './switchyard start --help',
+      exitCodes.usage,
+    );
   const role = name as Role;
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
   const config = loadConfig({ file: options.config, stateDirectory, environment });
   const url = config.mesh.url ?? readMeshFile(stateDirectory)?.url;
   if (url === undefined)
-    throw new ConfigurationError([
-      `no mesh runs on ${stateDirectory}: start one with \`./switchyard up\`, or give its \`--state DIR\``,
-    ]);
+    throw new BrokerError(
+      `no mesh runs on ${stateDirectory}`,
+      'start one with `./switchyard up`, name its folder with --state DIR, or name a server in mesh.url',
+    );
   const bubblewrap = await findSandbox(environment, say);
   const bus = await reachBroker(config, stateDirectory, url);
   await ensureStreams(bus, config.mesh.namespace, poolsOf(config), config.mesh.leaseMs);
@@ -64,7 +72,7 @@ async function start(
   try {
     const child = await launcher.start(role);
     say(`${child.process} (pid ${child.pid}) serves in the mesh at ${url} until Ctrl-C`);
-    const ended = bus.connection.closed().then(() => 6);
+    const ended = bus.connection.closed().then(() => exitCodes.unreachable);
     return await Promise.race([interrupted, ended]);
   } finally {
     await launcher.stop();

@@ -40,7 +40,7 @@ export function overridesOf(
   };
   if (options.model === undefined) return { mesh };
   const flag = readModelFlag(options.model, environment);
-  if ('problem' in flag) throw new ConfigurationError([`--model: ${flag.problem}`]);
+  if ('problem' in flag) throw new ConfigurationError([flag.problem]);
   if (flag.warning) say(flag.warning);
   return { mesh, ...useModel(flag.definition) };
 }
@@ -61,9 +61,27 @@ export function allowNamed(options: UpOptions, stateDirectory: string): string |
   return repository;
 }
 
-/** Options that say something about a task, where there is none. Throws CommandError. */
+/** Options that do not go together, and such as say something about a task where there is none. Throws CommandError. */
 export function requireTask(options: UpOptions, isDemo: boolean): void {
-  if (options.repo !== undefined) return;
+  if (options.brokerOnly) {
+    const roles = (['demo', 'once', 'repo', 'goal', 'test', 'setup', 'plan', 'model'] as const).find(
+      (name) => options[name] !== undefined,
+    );
+    if (roles)
+      throw new CommandError(
+        `--broker-only starts no role, and --${roles} needs some`,
+        'leave one of the two out',
+        exitCodes.usage,
+      );
+  }
+  if (options.repo !== undefined) {
+    if (options.goal !== undefined || options.test !== undefined) return;
+    throw new CommandError(
+      '--repo goes with --goal or --test: what is to be done there?',
+      'add --test "npm test", --goal "...", or both',
+      exitCodes.usage,
+    );
+  }
   const given = (['goal', 'test', 'setup', 'plan'] as const).filter((name) => options[name] !== undefined);
   const names = [...given, ...(options.once && !isDemo ? ['once'] : [])].map((name) => `--${name}`);
   if (names.length > 0)

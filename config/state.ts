@@ -1,4 +1,4 @@
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError } from './configuration-error.ts';
 
@@ -26,6 +26,7 @@ export function resolveStateDirectory(request: {
 /** Creates the state folder for its owner only, and keeps git from offering it. Throws ConfigurationError with the mend. */
 export function createStateDirectory(stateDirectory: string): void {
   try {
+    requireRoom(stateDirectory);
     mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
     const status = statSync(stateDirectory);
     // Whoever owns the folder could put other rules and keys into it.
@@ -40,6 +41,15 @@ export function createStateDirectory(stateDirectory: string): void {
       `the state folder ${stateDirectory} cannot be used (${(failure as Error).message}); mend that or choose another with --state DIR`,
     ]);
   }
+}
+
+/** Throws where a folder could not be made: in a file system such as /proc Node would try for ever. */
+function requireRoom(folder: string): void {
+  let above = folder;
+  while (!existsSync(above)) above = dirname(above);
+  accessSync(above, constants.W_OK);
+  if (above !== folder && statfsSync(above).blocks === 0)
+    throw new Error(`no folder can be made in ${above}`);
 }
 
 /** What `up` says about the running mesh. */

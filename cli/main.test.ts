@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,6 +47,63 @@ test('switchyard: with --json an error is one document on standard output, and t
   expect(JSON.parse(out)).toMatchObject({
     error: { problems: [expect.stringContaining('no mesh runs')], exitCode: 6 },
   });
+});
+
+test('switchyard: what is read slowly is written whole before the command ends', async () => {
+  const file = join(folder, 'long.yaml');
+  const mistakes = Array.from({ length: 4000 }, (_, number) => `mistake${number}: 1\n`);
+  writeFileSync(file, mistakes.join(''));
+  const command = `"${process.execPath}" "${join(checkoutRoot, 'cli/main.ts')}" --state "${state}" config validate --json --config "${file}" 2>/dev/null | (sleep 1; cat)`;
+  const out = await new Promise<string>((resolve) =>
+    execFile('sh', ['-c', command], { maxBuffer: 100_000_000 }, (_, text) => resolve(text)),
+  );
+  expect(out.length).toBeGreaterThan(200_000);
+  expect(JSON.parse(out)).toMatchObject({ error: { exitCode: 2 } });
+});
+
+test.each([
+  [['stat'], /unknown command 'stat'.*Did you mean/s, './switchyard --help'],
+  [['list', '--limit', 'x'], /--limit.*Give a whole number/, './switchyard list --help'],
+  [['start', 'coderr'], /there is no role "coderr".*did you mean "coder"/, './switchyard start --help'],
+  [[], /no command was named/, './switchyard --help'],
+  [['dead'], /no command was named/, './switchyard dead --help'],
+])(
+  'switchyard: %j with --json is answered on standard output, and in one style without',
+  async (words, why, mend) => {
+    const { code, out } = await switchyard(...words, '--json');
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toEqual({ error: { problems: [expect.stringMatching(why)], mend, exitCode: 2 } });
+    const plain = await switchyard(...words);
+    expect(plain.error).toMatch(/^switchyard: /m);
+    expect(plain.error).toContain(`to mend it: ${mend}`);
+    expect(plain.error).not.toMatch(/^error:/m);
+  },
+);
+
+test('switchyard: a role is not started without a mesh, as every verb: exit 6', async () => {
+  const { code, error } = await switchyard('start', 'coder');
+  expect(error).toContain(`no mesh runs on ${state}`);
+  expect(code).toBe(6);
+});
+
+test.each([
+  [['--once']],
+  [['--broker-only', '--demo']],
+  [['--broker-only', '--repo', '.', '--test', 'true']],
+  [['--goal', 'x', '--once']],
+  [['--repo', '.', '--once']],
+])('switchyard: up %j does not fit together, and is refused before anything is made', async (words) => {
+  const fresh = join(folder, 'never-made');
+  const { code, error } = await switchyard('up', '--state', fresh, ...words);
+  expect(error).toContain('to mend it:');
+  expect(code).toBe(2);
+  expect(existsSync(fresh)).toBe(false);
+});
+
+test('switchyard: a state folder that cannot be is refused with the reason, not tried for ever', async () => {
+  const { code, error } = await switchyard('up', '--state', '/proc/switchyard/state');
+  expect(error).toContain('the state folder /proc/switchyard/state cannot be used');
+  expect(code).toBe(2);
 });
 
 test.each([

@@ -6,14 +6,16 @@ import { readCredential } from '../bus/credentials.ts';
 import type { Launcher } from '../bus/launcher.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
+import { ConfigurationError } from '../config/configuration-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { removeMeshFile, writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides } from '../config/overrides.ts';
 import { createStateDirectory, resolveStateDirectory } from '../config/state.ts';
-import { lockStateDirectory } from '../config/state-lock.ts';
+import { lockStateDirectory, type StateLock } from '../config/state-lock.ts';
 import { packageVersion } from '../config/membership.ts';
 import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, makeDemoRepository } from './demo.ts';
+import { CommandError } from './failure.ts';
 import { runFirstTask } from './first-task.ts';
 import { keepBroker } from './keep-broker.ts';
 import { openOutput } from './output.ts';
@@ -77,7 +79,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   requireTask(options, isDemo);
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
   createStateDirectory(stateDirectory);
-  const lock = lockStateDirectory(stateDirectory);
+  const lock = lockFor(stateDirectory);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
   const interrupted = Promise.withResolvers<number>();
   const interrupt = (code: number) => () => interrupted.resolve(code);
@@ -155,6 +157,15 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     return await Promise.race([interrupted.promise, keeper.ended]);
   } finally {
     for (const close of closing.toReversed()) await close();
+  }
+}
+
+/** That another mesh has the folder is no wrong usage. */
+function lockFor(stateDirectory: string): StateLock {
+  try {
+    return lockStateDirectory(stateDirectory);
+  } catch (error) {
+    throw error instanceof ConfigurationError ? new CommandError(error.problems) : error;
   }
 }
 

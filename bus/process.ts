@@ -114,7 +114,15 @@ export async function serve<State>(
   })();
 
   const consumers = inboxConsumers(namespace, serving.pools ?? [], membership.leaseMs);
-  const delivery = openDelivery(bus, namespace, serving.intakes, openCustody(holderSubject(namespace, joined.process)), log, shell.handle, consumers);
+  const delivery = openDelivery(
+    bus,
+    namespace,
+    serving.intakes,
+    openCustody(holderSubject(namespace, joined.process)),
+    log,
+    shell.handle,
+    consumers,
+  );
   const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
   const startedAtMs = Date.now();
   const heartbeat = (): Heartbeat => ({

@@ -5,12 +5,14 @@ import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
 import { admit, type Admitted } from './admit.ts';
 import { fencedBy, LOOK_AGAIN_MS, resolveClaim } from './claim.ts';
 import type { Bus } from './connect.ts';
-import { bury, type DeadLetterOptions } from './dead-letter.ts';
+import type { DeadLetterOptions } from './dead-letter.ts';
 import type { Delivery } from './delivery.ts';
 import { PermanentError, RetryableError } from './errors.ts';
+import { isBrokerTrouble, openFailedMessages } from './failed-message.ts';
 import { reach } from './faults.ts';
 import { probeHolder } from './holder.ts';
 import { eventId, readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
+import { openLock } from './journal-lock.ts';
 import type { Lease } from './lease.ts';
 import type { Log } from './log.ts';
 import { inboxOf, lineageOf, owedMessage, send } from './relay.ts';
@@ -38,13 +40,10 @@ export interface Shell {
 /** What became of a message. `silent`: another holds it now, so that no verb is allowed. */
 type End = { end: 'acknowledge' } | { end: 'put back'; delayMs: number } | { end: 'silent' };
 
-const mostFailures = 5;
 /** How often a result is tried to be stored while the broker refuses it, for about 25 s in all. */
 const mostTries = 8;
 /** Lost races in a row after which a message is put back: as many are no race but an append that can never be clean. */
 const mostRaces = 50;
-/** A message that kills its handlers is delivered again and again; a timer or a route that waits may be put back freely. */
-const mostDeliveries = 100;
 
 /**
  * The shell: takes one message, folds its journal, decides, appends by compare-and-set, acts on an intent, relays what
@@ -55,72 +54,25 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   const { bus, namespace, service, journals, log } = options;
   // What is in hand, from before an intent is appended until after its result is: a probe must never miss a holder.
   const inHand = new Set<string>();
-  const failures = new Map<number, number>();
-  const locks = new Map<string, Promise<unknown>>();
-
-  /** One fold, decision and append at a time a journal; not held while acting, so that a stop is not kept waiting. */
-  async function withLock<Result>(journal: string, work: () => Promise<Result>): Promise<Result> {
-    const before = locks.get(journal) ?? Promise.resolve();
-    const mine = before.then(work, work);
-    const settled = mine.catch(() => {});
-    locks.set(journal, settled);
-    try {
-      return await mine;
-    } finally {
-      if (locks.get(journal) === settled) locks.delete(journal);
-    }
-  }
+  const failed = openFailedMessages(options.dead, log);
+  // One fold, decision and append at a time a journal; not held while acting, so that a stop is not kept waiting.
+  const withLock = openLock();
 
   async function handle(delivery: Delivery): Promise<void> {
     let admitted: Admitted | undefined;
     try {
       admitted = admit(namespace, service.role, delivery);
+      // Timers and routes that wait may be put back freely.
       const isPatient = admitted.row.kind === 'timer' || admitted.row.type === 'work.route';
-      if (!isPatient && delivery.deliveries > mostDeliveries) {
-        throw new PermanentError([`it was delivered ${delivery.deliveries} times and never finished`]);
-      }
+      if (!isPatient) failed.refuseEndless(delivery);
       await reach('taken', admitted.row.type);
       const end = await settle(delivery, admitted);
-      failures.delete(delivery.sequence);
+      failed.finished(delivery.sequence);
       if (end.end === 'acknowledge') delivery.acknowledge();
       if (end.end === 'put back') delivery.putBack(end.delayMs);
       if (end.end === 'silent') delivery.leave();
     } catch (error) {
-      await fail(delivery, admitted, error);
-    }
-  }
-
-  /** Bad luck is put back with a growing delay and does not count; what breaks again and again becomes a dead letter. */
-  async function fail(delivery: Delivery, admitted: Admitted | undefined, error: unknown): Promise<void> {
-    const line = { subject: delivery.subject, sequence: delivery.sequence, deliveries: delivery.deliveries };
-    try {
-      if (error instanceof PermanentError) {
-        log.error(
-          { ...line, reasons: error.reasons },
-          'a message cannot be handled; it becomes a dead letter',
-        );
-        await bury(options.dead, delivery, error.reasons, admitted?.taskId);
-        return;
-      }
-      const count = (failures.get(delivery.sequence) ?? 0) + (isBrokerTrouble(error) ? 0 : 1);
-      failures.set(delivery.sequence, count);
-      if (count >= mostFailures) {
-        failures.delete(delivery.sequence);
-        const reason = error instanceof Error ? error.message : String(error);
-        log.error({ ...line, error }, 'a message failed too often; it becomes a dead letter');
-        await bury(
-          options.dead,
-          delivery,
-          [`it failed ${mostFailures} times, at last with: ${reason}`],
-          admitted?.taskId,
-        );
-        return;
-      }
-      log.warn({ ...line, error }, 'a message could not be handled now; put back');
-      delivery.putBack(250 * 2 ** count);
-    } catch (trouble) {
-      // Nothing was said to the broker, so the message comes again when its lease ends.
-      log.error({ ...line, error: trouble }, 'a message could not even be put back');
+      await failed.settle(delivery, admitted?.taskId, error);
     }
   }
 
@@ -490,14 +442,3 @@ const isMine = (claim: Claim, mine: Claim) =>
   claim.sequence === mine.sequence && claim.deliveries === mine.deliveries && claim.process === mine.process;
 
 const isFollow = (one: Owed | Follow): one is Follow => 'follow' in one;
-
-/** Trouble of the broker or the connection is nobody's fault who handles a message. */
-function isBrokerTrouble(error: unknown): boolean {
-  if (error instanceof RetryableError) return true;
-  return (
-    error instanceof Error &&
-    /^(JetStream|Timeout|Request|NoResponders|ClosedConnection|DrainingConnection|Connection|InvalidOperation)/.test(
-      error.name,
-    )
-  );
-}

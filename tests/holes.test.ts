@@ -391,6 +391,22 @@ test('a homecoming that names a lost event, or one whose place another has taken
   expect((await typesOf(mesh, runId)).at(-1)).toBe('run.concluded');
 });
 
+test('a broker that refuses for long gives nothing up: its trouble counts against no message, and is looked at ever less often', async () => {
+  const mesh = await bench.mesh();
+  const coder = await mesh.coder();
+  await mesh.startRun();
+  await limitRecord(mesh, 1);
+  await bench.bus.jetstream.publish(mesh.journalOf(v4()), '{}');
+  const real = (await coder.take())!;
+  const delays: number[] = [];
+  for (let deliveries = 1; deliveries <= 120; deliveries += 1) {
+    await coder.shell.handle({ ...real, deliveries, putBack: (delayMs) => void delays.push(delayMs) });
+  }
+  expect(delays).toHaveLength(120);
+  expect(delays[0]).toBeLessThan(1000);
+  expect(delays.at(-1)).toBe(5000);
+});
+
 test('an append that can never be clean is put back, not run again for ever', async () => {
   const mesh = await bench.mesh();
   const coder = await mesh.coder();

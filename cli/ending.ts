@@ -110,9 +110,7 @@ export function endingText(view: TaskView, nowMs: number): Span[][] {
           ),
         ]
       : []),
-    ...(view.denials.length > 0
-      ? [row('denied', span(view.denials.map((one) => one.action).join('; ')))]
-      : []),
+    ...(view.denials.length > 0 ? [row('denied', span(deniedText(view.denials)))] : []),
     ...(view.spend.calls > 0 ? [row('spent', span(spendText(view.spend)))] : []),
     row('time', span(durationText(elapsedMs(view, nowMs)))),
     ...(view.commit && view.branch
@@ -129,6 +127,13 @@ export function endingText(view: TaskView, nowMs: number): Span[][] {
       : []),
     ...(view.state === 'completed' && view.diff ? diffText(view.diff) : []),
   ];
+}
+
+/** Each kind of denial once: every run of a task tries the same. */
+function deniedText(denials: TaskView['denials']): string {
+  const times = new Map<string, number>();
+  for (const { action } of denials) times.set(action, (times.get(action) ?? 0) + 1);
+  return [...times].map(([action, count]) => (count > 1 ? `${action} (${count} times)` : action)).join('; ');
 }
 
 function diffText(diff: string): Span[][] {

@@ -87,6 +87,17 @@ test('ending: only a completed task is offered to be applied', () => {
   for (const state of states.filter((one) => one !== 'completed')) expect(said(state)).not.toContain('apply');
 });
 
+const textOfEnding = (view: Partial<TaskView>) =>
+  endingText({ ...emptyView, taskId: 'x', ...view }, 0)
+    .map((line) => line.map((one) => one.text).join(''))
+    .join('\n');
+
+test('ending: a denial that came in several runs is said once', () => {
+  const denial = { atMs: 1, role: 'coder', action: 'run-program curl', why: 'no' };
+  const denials = [denial, { ...denial, atMs: 2 }, { ...denial, action: 'read-file /x' }];
+  expect(textOfEnding({ denials })).toMatch(/denied +run-program curl \(2 times\); read-file \/x$/m);
+});
+
 function streams(isTTY: boolean) {
   const [out, error] = [new PassThrough(), new PassThrough()];
   const read = (stream: PassThrough) => String(stream.read() ?? '');

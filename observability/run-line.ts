@@ -119,7 +119,8 @@ function concludedLine(concluded: DataOf<'run.concluded'>, run: RunView | undefi
       span(what, tone),
       ...(tests && !verdict ? [span(`, ${testsText(tests)}`, tests.testsPass ? 'good' : 'bad')] : []),
       ...(summary ? [span(': '), span(summary, 'plain', 200)] : []),
-      ...(run ? [span(`  (${countText(run.steps, 'step')})`, 'dim')] : []),
+      // The reason names the bound; the step that is kept for the tests would make it look like another number.
+      ...(run && ending !== 'steps' ? [span(`  (${countText(run.steps, 'step')})`, 'dim')] : []),
     ],
     details: [
       ...(outcome ? outcomeDetails(outcome) : []),

@@ -28,9 +28,14 @@ export interface Words {
 // oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
+// Colours and titles go whole, or what follows the escape character would be left as rubbish.
+const sequences =
+  // oxlint-disable-next-line no-control-regex
+  /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
+
 /** Text from anywhere, on one line and harmless to a terminal, at most `most` characters. */
 export function plainText(text: string, most = 400): string {
-  const flat = text.replaceAll(controls, ' ').replaceAll(/ {2,}/g, ' ').trim();
+  const flat = text.replaceAll(sequences, '').replaceAll(controls, ' ').replaceAll(/ {2,}/g, ' ').trim();
   return flat.length > most ? `${flat.slice(0, most - 1)}…` : flat;
 }
 
@@ -43,7 +48,7 @@ export function span(text: string, tone: Tone = 'plain', most?: number): Span {
 
 /** A span that keeps its blanks, for code; a tab is four of them. */
 export function verbatim(text: string, tone: Tone = 'plain', most = 200): Span {
-  const flat = text.replaceAll('\t', '    ').replaceAll(controls, ' ');
+  const flat = text.replaceAll(sequences, '').replaceAll('\t', '    ').replaceAll(controls, ' ');
   return { text: flat.length > most ? `${flat.slice(0, most - 1)}…` : flat, tone };
 }
 

@@ -120,6 +120,33 @@ test('task view: a pause says why, and resuming takes it away', () => {
   expect(resumed.limits?.cycles).toBe(3);
 });
 
+test('task view: there is no branch to speak of until a commit differs from the base', () => {
+  const { baseCommit } = examples['task.accepted'].repository;
+  const paused = (commit: string | undefined) =>
+    viewOf([at(1, 'task.accepted'), at(2, 'task.paused', { commit })]).commit;
+  expect(paused(baseCommit)).toBeUndefined();
+  expect(paused(undefined)).toBeUndefined();
+  expect(paused('c'.repeat(40))).toBe('c'.repeat(40));
+  const { next } = examples['task.handed_over'];
+  const handed = viewOf([at(1, 'task.accepted'), at(2, 'task.handed_over', { commit: baseCommit, next })]);
+  expect(handed.commit).toBeUndefined();
+});
+
+test('task view: a model that no live pool serves is what a task waits for, not a role that lives', () => {
+  const routing = at(2, 'route.waiting', { why: 'small: its pool has no live worker' });
+  const inference = at(3, 'task.waiting', { role: 'inference', mend: './switchyard start inference' });
+  for (const order of [
+    [routing, inference],
+    [inference, routing],
+  ]) {
+    const { waiting, state } = viewOf([at(1, 'task.accepted'), ...order]);
+    expect(state).toBe('waiting');
+    expect(waiting).toMatchObject({ why: 'small: its pool has no live worker' });
+  }
+  const router = at(4, 'task.waiting', { role: 'router' });
+  expect(viewOf([at(1, 'task.accepted'), routing, router]).waiting).toMatchObject({ role: 'router' });
+});
+
 test('task view: a plan without its next work waits for approval', () => {
   const view = viewOf([at(1, 'task.accepted'), at(2, 'task.planned', { next: undefined })]);
   expect(view).toMatchObject({

@@ -51,6 +51,7 @@ export interface TaskView {
   repository?: { path: string; baseCommit: string; branch: string; uncommittedFiles: number };
   /** The branch that the work is on. */
   branch?: string;
+  /** What is on that branch; absent as long as it would be the base commit, for then there is no branch. */
   commit?: string;
   test?: string;
   limits?: Limits;
@@ -76,7 +77,8 @@ export interface TaskView {
     why: string;
     fallbacks: string[];
   };
-  waiting?: { role: string; why: string; mend: string };
+  /** What is missing; `by` says whether the router lacks a model or the manager a process of the role. */
+  waiting?: { role: string; why: string; mend: string; by: 'router' | 'manager' };
   runs: Record<string, RunView>;
   /** Model calls that are open: when each was declared or taken over last. */
   openCalls: Record<string, number>;
@@ -194,7 +196,7 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
       const isNextItem = handed.next.itemIndex !== view.work?.itemIndex;
       const known = {
         ...settled(view, handed.spend),
-        commit: handed.commit,
+        ...reached(view, handed.commit),
         ...(isNextItem ? { findings: [] } : {}),
       };
       return begin({ ...known, ...(handed.tests ? { testsAfter: handed.tests } : {}) }, handed.next);
@@ -203,7 +205,7 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
       const revision = data as DataOf<'task.revision_requested'>;
       const known = {
         ...settled(view, revision.spend),
-        commit: revision.commit,
+        ...reached(view, revision.commit),
         findings: revision.findings,
       };
       const askedFor = [...view.askedFor, ...revision.findings.map((finding) => finding.id)];
@@ -211,15 +213,17 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
     }
     case 'task.waiting': {
       const { role, mend } = data as DataOf<'task.waiting'>;
+      // The router knows which models lack a worker; a process of the role may live and serve none of them.
+      if (role === 'inference' && view.waiting?.by === 'router') return view;
       return {
         ...view,
         state: 'waiting',
-        waiting: { role, why: `no live process of the role ${role}`, mend },
+        waiting: { role, why: `no live process of the role ${role}`, mend, by: 'manager' },
       };
     }
     case 'task.paused': {
-      const { kind, reason, mend, findings, spend } = data as DataOf<'task.paused'>;
-      const known = findings.length > 0 ? { ...view, findings } : view;
+      const { kind, reason, mend, findings, spend, commit } = data as DataOf<'task.paused'>;
+      const known = { ...view, ...reached(view, commit), ...(findings.length > 0 ? { findings } : {}) };
       return { ...settled(known, spend), state: 'paused', waiting: undefined, pause: { kind, reason, mend } };
     }
     case 'task.resumed': {
@@ -263,7 +267,8 @@ function advanceRoute(view: TaskView, type: EventOf<'route'>, data: unknown): Ta
     }
     case 'route.waiting': {
       const { role, why, mend } = data as DataOf<'route.waiting'>;
-      return view.state === 'running' ? { ...view, state: 'waiting', waiting: { role, why, mend } } : view;
+      if (view.state !== 'running' && view.state !== 'waiting') return view;
+      return { ...view, state: 'waiting', waiting: { role, why, mend, by: 'router' } };
     }
   }
 }
@@ -297,6 +302,11 @@ function advanceCall(view: TaskView, type: EventOf<'call'>, event: Envelope, atM
       return called(view, callId, { ...noSpend, calls: 1, costMicroDollars });
     }
   }
+}
+
+/** A branch is made by the first commit that differs from the base. */
+function reached(view: TaskView, commit: string | undefined): Pick<TaskView, 'commit'> {
+  return commit && commit !== view.repository?.baseCommit ? { commit } : {};
 }
 
 function called(view: TaskView, callId: string, spend: Spend): TaskView {

@@ -125,5 +125,18 @@ test('timeline: what an agent wrote cannot steer a terminal', () => {
   const line = lastLine([recorded('task.accepted', { goal })]);
   // oxlint-disable-next-line no-control-regex
   expect(line.split('\n')[0]).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
-  expect(line).toContain('red [31m');
+  expect(line).toMatch(/red and new line/);
+  expect(line).not.toMatch(/\[31m|title/);
+});
+
+test('timeline: a run that used its steps names one number of them', () => {
+  const reason = 'the run has used its 60 steps';
+  const concluded = (ending: 'steps' | 'red') =>
+    lastLine([
+      recorded('run.started', {}, 0, 'coder'),
+      recorded('run.concluded', { ending, reason, result: undefined }, 10, 'coder'),
+    ]);
+  expect(concluded('steps')).toContain(reason);
+  expect(concluded('steps')).not.toMatch(/\(\d+ steps?\)/);
+  expect(concluded('red')).toMatch(/\(1 step\)/);
 });

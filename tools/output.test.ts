@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { collectOutput, cutOpenly } from './output.ts';
+import { collectOutput, cutOpenly, withoutColours } from './output.ts';
 
 test('output: what fits stays as it is', () => {
   expect(cutOpenly('abc', 3)).toBe('abc');
@@ -27,4 +27,10 @@ test('output: five megabytes in small chunks keep the bound, the first and the l
   expect(text).toContain(`line ${total - 1} `);
   expect(collector.leftOutBytes()).toBe(total * 100 - 10_000);
   expect(text).toContain(`[... ${total * 100 - 10_000} bytes left out ...]`);
+});
+
+test('output: colours, titles and cursor moves go whole, and nothing else goes', () => {
+  const coloured =
+    '\u001b[31m\u001b[1mline\u001b[22m\u001b[39m\u001b]0;title\u0007 [31m a[0] \u001b[2K\u001b[1;38;5;9mend';
+  expect(withoutColours(coloured)).toBe('line [31m a[0] end');
 });

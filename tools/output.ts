@@ -59,6 +59,15 @@ export function cutOpenly(text: string, maxBytes: number): string {
   return collector.text();
 }
 
+/** The text without a terminal's colours and other escape sequences, which mean nothing to a model or in a record. */
+export function withoutColours(text: string): string {
+  return text.replaceAll(escapeSequences, '');
+}
+
+const escapeSequences =
+  // oxlint-disable-next-line no-control-regex
+  /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[@-Z\\^_]/g;
+
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 
 function lastBytes(chunks: Uint8Array[], length: number): Buffer {

@@ -106,6 +106,14 @@ test('run-tests: the tester keeps the tests it wrote; done again after a restart
   });
 });
 
+test('run-tests: colours of the output are not kept', async (context) => {
+  needSandbox(context);
+  const argv = ['node', '-p', String.raw`"\u001b[31m# fail 1\u001b[39m\n# pass 0"`];
+  const { tests, output } = await run.step('run-tests', {}, { test: { argv } });
+  expect(tests).toMatchObject({ failed: 1, output: '# fail 1\n# pass 0\n' });
+  expect(output).toMatch(/\n# fail 1\n# pass 0$/);
+});
+
 test('run-tests: no test, a time-out and a test command that is not there are no success', async (context) => {
   needSandbox(context);
   expect(

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { denied, failed } from './outcome.ts';
+import { withoutColours } from './output.ts';
 import { runProgram } from './program.ts';
 import { restoreProtected } from './protected-files.ts';
 import { readTestCounts, type TestCounts } from './test-counts.ts';
@@ -39,7 +40,8 @@ export const runTests: Tool = {
     const counts = readTestCounts(result.output);
     const testsPass =
       result.exitCode === 0 && !counts.failed && !(counts.passed === 0 && counts.failed === 0);
-    const { exitCode, output, durationMs } = result;
+    const { exitCode, durationMs } = result;
+    const output = withoutColours(result.output);
     const late = result.ended === 'timed_out' ? ` They were stopped after ${policy.timeoutMs} ms.` : '';
     const back = restored.length > 0 ? ` Put back before judging: ${restored.join(', ')}.` : '';
     const heading = `${describe(counts, testsPass)} Exit code ${exitCode} (sandbox: ${result.sandbox}).${late}${back}`;

@@ -109,6 +109,8 @@ export function mendOf(taskId: string, kind: PauseKind, lack: Lack): string {
     case 'dead_letter':
     case 'failure':
     case 'asked':
+    // The router looks anew, which is all that a server that was busy or down needs; there may be no other model.
+    case 'model':
       return resumeWith(taskId, lack);
     case 'question':
       return `./switchyard answer ${taskId} "..."`;
@@ -117,8 +119,6 @@ export function mendOf(taskId: string, kind: PauseKind, lack: Lack): string {
       return `./switchyard approve ${taskId}`;
     case 'review':
       return `./switchyard answer ${taskId} "what to do about the findings"`;
-    case 'model':
-      return `./switchyard resume ${taskId} --model NAME`;
   }
 }
 

@@ -1,4 +1,5 @@
 import { APIError } from 'openai';
+import { censorText } from '../../schemas/secrets.ts';
 import { BackendError } from '../backend.ts';
 import { readRetryAfter } from './retry-after.ts';
 
@@ -25,7 +26,7 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
     return error.error === undefined ? noAnswer(error, context) : inStream(error, context);
   const excerpt = excerptOf(error, context);
   const more = { status, cause: censoredCause(error, context) };
-  if (status === 401 || status === 403) return refusedKey(status, context);
+  if (status === 401 || status === 403) return refusedKey(status, error, context);
   if (contextOverflow.test(`${error.code} ${error.type} ${error.message}`) && status < 500) {
     return new BackendError(
       'permanent',
@@ -63,19 +64,24 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
   );
 }
 
-/** Never the server's own words: some repeat the key that they refuse. */
-function refusedKey(status: number, context: FailureContext): BackendError {
+/** The server's own words tell a wrong key from an archived project; some repeat the key, whole or in part. */
+function refusedKey(status: number, error: APIError, context: FailureContext): BackendError {
   const { address, apiKeyVariable } = context;
+  const words = censorText(excerptOf(error, context)).replace(/\bsk-[\w*.-]+/g, '[key]');
   if (apiKeyVariable === undefined) {
-    return new BackendError('permanent', `${address} wants a key (${status})`, {
+    return new BackendError('permanent', `${address} wants a key (${status}): ${words}`, {
       status,
-      mend: 'put it into an environment variable and name that variable as apiKeyVariable of the model',
+      mend: 'put it into an environment variable and name that variable as apiKeyVariable of the model (with --model URL: SWITCHYARD_MODEL_KEY)',
     });
   }
-  return new BackendError('permanent', `${address} refused the key in ${apiKeyVariable} (${status})`, {
-    status,
-    mend: `check that ${apiKeyVariable} holds a valid key that may use ${context.model}`,
-  });
+  return new BackendError(
+    'permanent',
+    `${address} refused the key in ${apiKeyVariable} (${status}): ${words}`,
+    {
+      status,
+      mend: `check that ${apiKeyVariable} holds a valid key that may use ${context.model}`,
+    },
+  );
 }
 
 function noAnswer(error: APIError, context: FailureContext): BackendError {

@@ -263,6 +263,27 @@ test.each([
   },
 );
 
+test.each([
+  ['a key', { apiKeyVariable: 'TEST_MODEL_KEY' }, { TEST_MODEL_KEY: key }, /TEST_MODEL_KEY/, /check that/],
+  ['no key', {}, {}, /wants a key/, /apiKeyVariable/],
+])(
+  "openai: a 401 to a request with %s repeats the server's own words, without the key",
+  async (_name, more, environment, problem, mend) => {
+    const server = await serve(() => ({
+      kind: 'error',
+      status: 401,
+      message: `The project of ${key} is archived. Use Bearer ${key}x`,
+    }));
+    const error: unknown = await ask(openai(definitionAt(server.url, more), environment)).catch((one) => one);
+    expect(error).toMatchObject({
+      problem: expect.stringMatching(problem),
+      mend: expect.stringMatching(mend),
+    });
+    expect(String(error)).toContain('is archived');
+    expect(String(error)).not.toContain(key);
+  },
+);
+
 test('openai: a reply that is given up leaves no connection open', async () => {
   const server = await serve(() => ({ kind: 'reply', content: 'x'.repeat(1000), pieceDelayMs: 20 }));
   const backend = openai(definitionAt(server.url), {});

@@ -40,6 +40,7 @@ export function acceptedBy(schema: OptionSchema): string {
 
 function several(schema: OptionSchema): string {
   const [least, item] = [schema.minItems ?? 0, schema.items];
+  if (item?.enum) return `a list of these: ${item.enum.join(', ')}`;
   const what = item?.type === 'object' ? 'entries' : item?.isPath ? 'paths' : 'texts';
   return `a list of ${what}${least > 0 ? `, at least ${least}` : ''}`;
 }

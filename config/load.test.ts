@@ -178,6 +178,11 @@ test.each([
     says: '2:21 roles.coder.models[0]: there is no model "constructor"; accepted: none is defined under `models`',
   },
   {
+    it: 'a tool that there is not',
+    text: 'tools:\n  perRole:\n    coder:\n      tools: [list-dir, reed-file]\n',
+    says: '4:25 tools.perRole.coder.tools[1]: found the text "reed-file"; accepted: read-file, list-dir, search-files, edit-file, write-file, run-program, run-tests; did you mean "read-file"?',
+  },
+  {
     it: 'an unknown role',
     text: 'roles:\n  codr: { models: [] }\n',
     says: '2:3 roles.codr: there is no such option; accepted: planner, coder, tester, reviewer; did you mean "coder"?',

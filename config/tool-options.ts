@@ -1,9 +1,10 @@
 import Type, { type Static } from 'typebox';
+import { toolNames } from '../schemas/tool-names.ts';
 
 const narrowed = Type.Optional(
   Type.Object(
     {
-      tools: Type.Array(Type.String({ minLength: 1, description: 'Name of a tool' }), {
+      tools: Type.Array(Type.Enum([...toolNames], { description: 'Name of a tool' }), {
         description: 'All the tools that the role may call',
       }),
     },

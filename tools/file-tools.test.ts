@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { replaceExactly } from './edit-file.ts';
@@ -98,6 +98,20 @@ test('search-files: lines found with their places; not in ignored files, behind 
   expect(await run.step('search-files', { pattern: 'needle', path: '../' })).toMatchObject({
     status: 'denied',
   });
+});
+
+test('search-files: a file that is too large is named, whether or not something was found', async () => {
+  const large = join(run.workspace.path, 'large.txt');
+  writeFileSync(large, `rarity\n${'x'.repeat(10 * 1024 * 1024)}`);
+  writeFileSync(join(run.workspace.path, 'ignored/large.txt'), 'x'.repeat(11 * 1024 * 1024));
+  const skipped = 'Not searched, since larger than 10 MiB: large.txt. Give one as path to search it.';
+  const search = async (args: Record<string, unknown>) => (await run.step('search-files', args)).output;
+  expect(await search({ pattern: 'rarity' })).toBe(`Nothing was found. ${skipped}`);
+  expect(await search({ pattern: 'rarity', path: 'large.txt' })).toBe('large.txt:1:rarity');
+  expect(await search({ pattern: 'needle' })).toBe(`.hidden/x.js:1:needle in hidden\n${skipped}`);
+  expect(await search({ pattern: 'rarity', glob: '*.js' })).toBe('Nothing was found.');
+  rmSync(large);
+  expect(await search({ pattern: 'rarity' })).toBe('Nothing was found.');
 });
 
 test('edit-file: one exact occurrence is replaced and committed, with the diff', async () => {

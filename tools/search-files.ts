@@ -1,3 +1,5 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { rgPath } from '@vscode/ripgrep';
 import Type, { type Static } from 'typebox';
 import { cutOpenly } from './output.ts';
@@ -5,7 +7,7 @@ import { blocked, denied, failed } from './outcome.ts';
 import { obstacle, withPlace } from './path.ts';
 import { workspacePath } from './policy.ts';
 import { startProgram } from './process.ts';
-import type { Tool } from './tool.ts';
+import type { Tool, ToolContext } from './tool.ts';
 
 const Arguments = Type.Object(
   {
@@ -27,11 +29,21 @@ const Arguments = Type.Object(
   { additionalProperties: false },
 );
 
-const flags = [
+const largestMebibytes = 10;
+
+/** Which files are looked at. */
+const filesFlags = [
   '--no-config --no-follow --hidden --no-messages --no-ignore-global --no-ignore-parent --no-require-git',
-  '--one-file-system --color=never --no-heading --line-number --with-filename --sort=path',
-  '--max-columns=300 --max-columns-preview --max-count=100 --max-filesize=10M',
+  '--one-file-system --color=never --sort=path',
 ].flatMap((line) => line.split(' '));
+
+const flags = [
+  ...filesFlags,
+  '--no-heading --line-number --with-filename --max-columns=300 --max-columns-preview --max-count=100',
+  `--max-filesize=${largestMebibytes}M`,
+].flatMap((line) => line.split(' '));
+
+const mostNamed = 10;
 
 export const searchFiles: Tool = {
   name: 'search-files',
@@ -51,15 +63,18 @@ export const searchFiles: Tool = {
       if (stats === undefined) return obstacle('missing', `${asked.path} does not exist.`);
       if (!stats.isFile() && !stats.isDirectory())
         return obstacle('unfit', `${asked.path} is not a regular file.`);
-      return { ok: true as const, realPath };
+      return { ok: true as const, realPath, isFile: stats.isFile() };
     });
     if (!place.ok) return blocked(place);
-    const options = [
-      ...(args.literal ? ['--fixed-strings'] : []),
-      ...(args.ignoreCase ? ['--ignore-case'] : []),
+    const globs = [
       ...(args.glob === undefined ? [] : [`--glob=${args.glob}`]),
       // Last, so that no glob of the model's brings it back.
       '--iglob=!**/.git',
+    ];
+    const options = [
+      ...(args.literal ? ['--fixed-strings'] : []),
+      ...(args.ignoreCase ? ['--ignore-case'] : []),
+      ...globs,
     ];
     const search = await startProgram({
       argv: [rgPath, ...flags, ...options, `--regexp=${args.pattern}`, '--', `./${place.realPath}`],
@@ -70,8 +85,33 @@ export const searchFiles: Tool = {
       signal: context.signal,
     });
     if (search.ended === 'timed_out') return failed('The search took too long. Narrow it with path or glob.');
-    if (search.exitCode === 1 && search.output === '') return { status: 'ok', output: 'Nothing was found.' };
     if (search.exitCode > 1) return failed(`The search failed: ${cutOpenly(search.output.trim(), 2000)}`);
-    return { status: 'ok', output: search.output.replaceAll(/^\.\//gm, '').trimEnd() };
+    // A file that is named is searched however large it is.
+    const skipped = place.isFile ? '' : await tooLarge([...globs, '--', `./${place.realPath}`], context);
+    if (search.exitCode === 1 && search.output === '')
+      return { status: 'ok', output: `Nothing was found.${skipped && ` ${skipped}`}` };
+    const found = search.output.replaceAll(/^\.\//gm, '').trimEnd();
+    return { status: 'ok', output: skipped ? `${found}\n${skipped}` : found };
   },
 };
+
+/** A sentence that names the files which were not searched, or `''`: a model would take silence for their not having it. */
+async function tooLarge(where: string[], context: ToolContext): Promise<string> {
+  const listed = await startProgram({
+    argv: [rgPath, ...filesFlags, '--files', '--null', ...where],
+    directory: context.workspace,
+    environment: { LC_ALL: 'C.UTF-8' },
+    timeoutMs: Math.min(context.policy.timeoutMs, 30_000),
+    outputBytes: 32_000_000,
+    signal: context.signal,
+  });
+  const names: string[] = [];
+  for (const name of listed.output.split('\0')) {
+    const status =
+      name === '' ? undefined : await lstat(join(context.workspace, name)).catch(() => undefined);
+    if (status && status.size > largestMebibytes * 1024 * 1024) names.push(name.replace(/^\.\//, ''));
+  }
+  if (names.length === 0) return '';
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : '';
+  return `Not searched, since larger than ${largestMebibytes} MiB: ${names.slice(0, mostNamed).join(', ')}${more}. Give one as path to search it.`;
+}

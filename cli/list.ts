@@ -11,6 +11,9 @@ import { verb } from './verb.ts';
 
 const states = ['running', 'waiting', 'paused', 'completed', 'failed', 'cancelled', 'rejected'] as const;
 
+/** Whole records in memory at a time; of each only the view is kept. */
+const readAtOnce = 8;
+
 export function registerList(program: Command): void {
   const command = program
     .command('list')
@@ -27,11 +30,19 @@ export function registerList(program: Command): void {
     ],
     ({ options, environment, output }) =>
       withMesh({ options, environment }, async ({ client }) => {
+        // The task's own journal tells its state; what its runs met, and who answered, stands in theirs.
         const views = (await client.taskJournals()).map(({ events }) => viewOf(events));
         const fitting = views.filter(
           (view) => options.stateIs === undefined || view.state === options.stateIs,
         );
-        const shown = options.limit === 0 ? fitting : fitting.slice(0, options.limit);
+        const shown: TaskView[] = [];
+        const wanted = options.limit === 0 ? fitting : fitting.slice(0, options.limit);
+        for (let from = 0; from < wanted.length; from += readAtOnce) {
+          const some = wanted.slice(from, from + readAtOnce);
+          shown.push(
+            ...(await Promise.all(some.map(async ({ taskId }) => viewOf(await client.read(taskId))))),
+          );
+        }
         const nowMs = Date.now();
         const rows = tableOf(
           ['task', 'state', 'item', 'role', 'hop', 'cycles left', 'spent', 'age', 'goal'],
@@ -76,6 +87,10 @@ function rowOf(view: TaskView, nowMs: number): Span[] {
     span(work && limits ? `${work.cyclesLeft}/${Math.max(limits.cycles, work.cyclesLeft)}` : ''),
     span(moneyText(view.spend.costMicroDollars)),
     span(durationText(nowMs - view.startedAtMs)),
-    span(view.state === 'rejected' ? (view.reasons[0] ?? '') : view.goal, 'plain', 60),
+    span(
+      `${view.isScripted ? '(scripted) ' : ''}${view.state === 'rejected' ? (view.reasons[0] ?? '') : view.goal}`,
+      'plain',
+      60,
+    ),
   ];
 }

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import type { Backlog } from '../bus/client.ts';
 import type { Heartbeat } from '../bus/registry.ts';
@@ -37,6 +38,7 @@ export function registerStatus(program: Command): void {
         const absent = roles.filter(
           (role) => config.processes[role] > 0 && !living.some((one) => one.role === role),
         );
+        const processes = living.toSorted(byRole).map((one) => ({ ...one, ...loadOf(one, config.slots) }));
         const nowMs = Date.now();
         output.result(
           {
@@ -44,7 +46,7 @@ export function registerStatus(program: Command): void {
             namespace,
             url,
             serverVersion: client.bus.serverVersion,
-            processes: living,
+            processes,
             absentRoles: absent,
             backlogs,
             tasks: tasks.map(taskData),
@@ -58,7 +60,7 @@ export function registerStatus(program: Command): void {
             [],
             ...tableOf(
               ['role', 'process', 'busy', 'memory', 'up', 'host', 'tags'],
-              living.toSorted(byRole).map((one) => processRow(one, nowMs)),
+              processes.map((one) => processRow(one, nowMs)),
             ),
             ...absent.map((role) => [
               span(`no live process of the role ${role}: `, 'warn'),
@@ -87,6 +89,19 @@ export function registerStatus(program: Command): void {
 const byRole = (one: Heartbeat, other: Heartbeat) =>
   one.role.localeCompare(other.role) || one.startedAtMs - other.startedAtMs;
 
+/**
+ * How many of the slots for the role's own work are taken. A heartbeat counts those for timers and new requests
+ * too; on this machine the configuration tells them apart, elsewhere another one may hold.
+ */
+export function loadOf(
+  one: Heartbeat,
+  slots: Readonly<Record<string, number>>,
+): Pick<Heartbeat, 'busySlots' | 'slots'> {
+  const forWork = (slots[one.role] ?? one.slots) * Math.max(1, one.pools.length);
+  const known = one.host === hostname() ? Math.min(one.slots, forWork) : one.slots;
+  return { busySlots: Math.min(one.busySlots, known), slots: known };
+}
+
 function processRow(one: Heartbeat, nowMs: number): Span[] {
   return [
     span(one.role),
@@ -99,11 +114,8 @@ function processRow(one: Heartbeat, nowMs: number): Span[] {
   ];
 }
 
-/** Timers wait by nature; of the rest only what waits is worth a line. */
-function backlogText(backlogs: Backlog[]): Span[][] {
-  const timers = backlogs
-    .filter((one) => one.consumer.startsWith('timer-'))
-    .reduce((sum, one) => sum + one.waiting + one.inHand, 0);
+/** Timers wait by nature, and those of ended tasks until they are due: only what else waits is worth a line. */
+export function backlogText(backlogs: Backlog[]): Span[][] {
   const busy = backlogs.filter((one) => !one.consumer.startsWith('timer-') && one.waiting + one.inHand > 0);
   const table =
     busy.length === 0
@@ -112,7 +124,7 @@ function backlogText(backlogs: Backlog[]): Span[][] {
           ['inbox', 'waiting', 'in hand'],
           busy.map((one) => [span(one.consumer), span(String(one.waiting)), span(String(one.inHand))]),
         );
-  return [...table, ...(timers > 0 ? [[span(`${countText(timers, 'timer')} running`, 'dim')]] : []), []];
+  return [...table, []];
 }
 
 function taskRow(view: TaskView): Span[] {

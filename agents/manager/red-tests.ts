@@ -14,7 +14,7 @@ export function redTests(task: Task, run: Conclusion): Decision {
   const finding: Finding = {
     id: testsFail,
     severity: 'blocking',
-    evidence: run.tests?.output.slice(-4000) || run.reason || 'the tests fail',
+    evidence: failurePart(run.tests?.output ?? '') || run.reason || 'the tests fail',
   };
   const reason = run.reason || 'red';
   // What the last review asked for is still to be done, once the tests pass again.
@@ -57,4 +57,24 @@ export function redTests(task: Task, run: Conclusion): Decision {
       next,
     },
   };
+}
+
+const mostCharacters = 4000;
+/** The heading under which runners list what failed, mostly at their end. */
+const heading =
+  /^.*(?:failing tests:|Failed Tests \d|=+ FAILURES =+|=+ ERRORS =+|Summary of all failing tests|^failures:|^ {2}\d+ failing\b).*$/im;
+/** Where there is no list: the first line that says that something failed. */
+const firstFailure =
+  /^\s*(?:not ok \d|--- FAIL|\w+_test\.go:\d+:|FAIL\b|✖|✗|×|\d+ failing\b|AssertionError\b)/m;
+
+/** The part of the tests' output that says what failed: from there on, or the end where no line tells. */
+export function failurePart(output: string): string {
+  const text = output.trim();
+  const start = heading.exec(text)?.index ?? firstFailure.exec(text)?.index;
+  if (start === undefined) return text.slice(-mostCharacters);
+  const part = text.slice(start).replace(/^\n+/, '');
+  if (part.length <= mostCharacters) return part;
+  // The first failure in full, and the summary at the end.
+  const [head, tail] = [part.slice(0, mostCharacters - 1000), part.slice(-1000)];
+  return `${head}\n[... ${part.length - mostCharacters} characters left out ...]\n${tail}`;
 }

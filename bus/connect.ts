@@ -8,6 +8,8 @@ import { isAtLeast, OLDEST_SERVER } from './nats-version.ts';
 export interface Credentials {
   user: string;
   password: string;
+  /** Where replies come in, for users who may hear their own only; the client's standard where it is left out. */
+  inboxPrefix?: string;
 }
 
 /** One connection, with JetStream behind it. */
@@ -66,6 +68,7 @@ async function dialPatiently(
         servers: url,
         name,
         ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
+        ...(credentials?.inboxPrefix ? { inboxPrefix: credentials.inboxPrefix } : {}),
         maxReconnectAttempts: -1,
         reconnectTimeWait: 250,
         timeout: 3000,

@@ -12,6 +12,7 @@ interface Settings {
   intervalMs: number;
   patienceMs: number;
   name: string;
+  inboxPrefix?: string;
 }
 
 const settings = workerData as Settings;
@@ -22,16 +23,16 @@ const connection = await connect({
   servers: settings.url,
   name: `${settings.name} lease`,
   ...(settings.user ? { user: settings.user, pass: settings.password ?? '' } : {}),
+  ...(settings.inboxPrefix ? { inboxPrefix: settings.inboxPrefix } : {}),
   maxReconnectAttempts: -1,
   reconnectTimeWait: 250,
 });
 void connection.closed().then(() => process.exit(0));
 
-parentPort!.on('message', (message: { hold?: string; release?: string; feed?: true; stop?: true }) => {
+parentPort!.on('message', (message: { hold?: string; release?: string; feed?: true }) => {
   lastFedAtMs = Date.now();
   if (message.hold) held.add(message.hold);
   if (message.release) held.delete(message.release);
-  if (message.stop) void connection.close();
 });
 
 setInterval(() => {

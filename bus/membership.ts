@@ -1,4 +1,5 @@
 import type { Role } from '../schemas/row.ts';
+import { inboxPrefixOf } from '../schemas/permissions.ts';
 import { readCredential, readPublicKeys } from './credentials.ts';
 import type { Credentials } from './connect.ts';
 import type { Membership } from './process.ts';
@@ -19,7 +20,10 @@ export interface MembershipRequest {
 export async function membershipOf(request: MembershipRequest, role: Role | 'operator'): Promise<Membership> {
   const { mesh, stateDirectory } = request;
   const own = await readCredential(stateDirectory, role);
-  const credentials = mesh.url === undefined ? { user: role, password: own.password } : request.brokerUser;
+  const credentials =
+    mesh.url === undefined
+      ? { user: role, password: own.password, inboxPrefix: inboxPrefixOf(role) }
+      : request.brokerUser;
   return {
     url: request.url,
     meshName: mesh.name,

@@ -111,6 +111,14 @@ test.each(roles)('permissions: the %s may not touch a stream, nor another mesh',
   expect(mayHear(role, 'yard.>')).toBe(false);
 });
 
+test.each(roles)(
+  'permissions: the %s hears replies of its own only, and so no delivery to another',
+  (role) => {
+    for (const other of roles) expect(mayHear(role, `_INBOX_${other}.abc.1`), other).toBe(role === other);
+    expect(mayHear(role, '_INBOX.abc.1')).toBe(false);
+  },
+);
+
 test.each([
   ['manager', journalSubject('yard', { entity: 'task', taskId: task })],
   ['manager', roleInbox('yard', 'router', task)],

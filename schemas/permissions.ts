@@ -19,6 +19,12 @@ export const artifactsBucket = (namespace: string) => `${namespace}_artifacts`;
 /** The service that answers a submission at once. */
 export const submitService = (namespace: string) => `${namespace}.tasks.submit`;
 
+/**
+ * Where a role's replies come in. Deliveries travel there too, with the subject that acknowledges them: who could hear
+ * another's could read its work and take it away.
+ */
+export const inboxPrefixOf = (role: string) => `_INBOX_${role}`;
+
 const anything: Hole = (name) => (name === 'purpose' ? '>' : '*');
 
 function checkToken(what: string, value: string, pattern: RegExp): void {
@@ -108,7 +114,7 @@ function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
       ...intakes.flatMap((one) => takes(streams.inbox, one)),
     ],
     subscribe: [
-      '_INBOX.>',
+      `${inboxPrefixOf(role)}.>`,
       '$SRV.>',
       holderSubject(namespace, `${role}.>`),
       // An act is called off the moment that its journal moves on.

@@ -261,6 +261,13 @@ export async function openClient(url: string, namespace: string, credentials?: C
         for (const value of values) header.append(name, value);
       }
       const dead = deadOf(stored);
+      const role = stored.subject.split('.')[2] ?? '';
+      if (!isInboxOf(namespace, role, dead.subject)) {
+        throw new BrokerError(
+          `the dead letter ${id} says that it waited on ${dead.subject}, which is no inbox of the ${role} that gave it up`,
+          `look at it with ./switchyard dead show ${id}; it is not put there`,
+        );
+      }
       await bus.jetstream.publish(dead.subject, stored.data, { msgID: v4(), headers: header, timeout: 5000 });
       return dead;
     },
@@ -268,6 +275,14 @@ export async function openClient(url: string, namespace: string, credentials?: C
       await bus.connection.close();
     },
   };
+}
+
+/** A role can only give up what came to it, so what it says of a dead letter's place is held to that. */
+function isInboxOf(namespace: string, role: string, subject: string): boolean {
+  const own = ['role', 'timer'].map((kind) => `${namespace}.inbox.${kind}.${role}.`);
+  if (role === 'inference') own.push(`${namespace}.inbox.pool.`);
+  if (role === 'manager' && subject === submitSubject(namespace)) return true;
+  return own.some((head) => subject.startsWith(head));
 }
 
 /** An entry of the record with its event read. */

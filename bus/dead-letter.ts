@@ -67,7 +67,7 @@ export async function bury(
       subject: delivery.subject,
       sequence: delivery.sequence,
       deliveries: delivery.deliveries,
-      reasons: reasons.map((reason) => reason.slice(0, 2000)),
+      reasons: told(reasons),
       role,
       process: options.process,
       atMs,
@@ -87,7 +87,7 @@ export async function bury(
       .slice(0, 2000),
   );
   header.set(deadHeaders.id, id);
-  await bus.jetstream.publish(deadSubject(namespace, role, id), delivery.body, {
+  await bus.jetstream.publish(deadSubject(namespace, role, id), fitting(delivery.body, bus), {
     msgID: id,
     headers: header,
     timeout: 5000,
@@ -100,4 +100,17 @@ export async function bury(
     await send(bus, roleInbox(namespace, 'manager', taskId), notice, notice.id);
   }
   delivery.giveUp();
+}
+
+/** The first reasons whole enough to act on; a message with thousands of faults says how many more there are. */
+function told(reasons: string[]): string[] {
+  const most = 50;
+  const first = reasons.slice(0, most).map((reason) => reason.slice(0, 2000));
+  return reasons.length > most ? [...first, `and ${reasons.length - most} more`] : first;
+}
+
+/** A message that only just fitted has no room for the headers that say where it came from; then its start is kept. */
+function fitting(body: Uint8Array, bus: Bus): Uint8Array {
+  const room = (bus.connection.info?.max_payload ?? Infinity) - 16_384;
+  return body.length > room ? body.subarray(0, room) : body;
 }

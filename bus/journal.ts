@@ -5,6 +5,7 @@ import type { Given } from '../schemas/row.ts';
 import type { Stored } from '../schemas/service.ts';
 import { authorProblem, readJournalSubject, streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
+import { PermanentError } from './errors.ts';
 import type { Log } from './log.ts';
 import { signatureHeader } from './signature.ts';
 
@@ -48,6 +49,8 @@ export interface Journals<State> {
 
 const wrongLastSequence = 10071;
 const batchSize = 256;
+/** What is left for the headers of a message. */
+const headerRoomBytes = 4096;
 
 /** Journals of one kind: read, fold, append by compare-and-set. The cache may be dropped at any time. */
 export function openJournals<State>(options: JournalOptions<State>): Journals<State> {
@@ -129,6 +132,12 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
       // The connection broke since: other events may have taken the places that this state was folded from.
       if (after.generation !== generation) return undefined;
       const body = Buffer.from(JSON.stringify(event));
+      const roomBytes = (bus.connection.info?.max_payload ?? Infinity) - headerRoomBytes;
+      if (body.length > roomBytes) {
+        throw new PermanentError([
+          `${event.type} is ${body.length} bytes long and the broker takes ${roomBytes}: raise its max_payload`,
+        ]);
+      }
       const header = headers();
       header.set('Content-Type', 'application/cloudevents+json');
       if (options.sign) header.set(signatureHeader, options.sign(subject, body));

@@ -137,6 +137,9 @@ function commandProblem(command: string, allowed: string[]): string | undefined 
   return `"${command}" is not allowed; the operator allows ${allowed.map((one) => `"${one}"`).join(', ') || 'none'} (allow.tests and allow.setups in switchyard.yaml, or \`./switchyard fix\`)`;
 }
 
-function reject(reasons: string[]): Decision {
+/** The first reasons; a request with thousands of faults says how many more there are. */
+function reject(all: string[]): Decision {
+  const most = 50;
+  const reasons = all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all;
   return { do: 'append', type: 'task.rejected', data: { reasons } };
 }

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -90,6 +90,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
         env: { ...options.environment(role), SWITCHYARD_CUSTODY: '4' },
       },
     );
+    // The child has its own copy.
+    closeSync(log);
     const child: Child = {
       role,
       number,
@@ -121,23 +123,29 @@ export function openLauncher(options: LauncherOptions): Launcher {
         const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
         options.onDeath(child, how);
         const livedLong = Date.now() - startedAtMs > healthyMs;
-        const nextMs =
-          livedLong || child.process !== undefined
-            ? shortestBackOffMs
-            : Math.min(backOffMs * 2, longestBackOffMs);
         if (child.process === undefined)
           reject(new Error(`the ${role} ${how} before it served; see ${logFile}`));
-        const timer = setTimeout(() => {
-          timers.delete(timer);
-          void launch(role, number, nextMs).catch(() => {});
-        }, nextMs);
-        timers.add(timer);
+        again(role, number, livedLong ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs));
       });
     });
   }
 
+  /** Starts a process in the place of one that ended; where even that fails, later. */
+  function again(role: Role, number: number, afterMs: number): void {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      try {
+        // One that starts and dies is started again by its own end.
+        launch(role, number, afterMs).catch(() => {});
+      } catch {
+        again(role, number, longestBackOffMs);
+      }
+    }, afterMs);
+    timers.add(timer);
+  }
+
   return {
-    start(role) {
+    async start(role) {
       numbers += 1;
       return launch(role, numbers, shortestBackOffMs);
     },

@@ -218,7 +218,35 @@ class World {
     expect(run.redRuns).toBeLessThanOrEqual(limits.attempts);
     expect(run.corrections).toBeLessThanOrEqual(limits.corrections);
     expect(run.spent.costMicroDollars).toBeLessThanOrEqual(limits.budgetMicroDollars);
+    if (run.phase === 'open') expect(this.repeatedCalls()).toBeLessThanOrEqual(limits.corrections + 1);
     this.checkSteps();
+  }
+
+  /** How many replies in a row came to nothing but the very call that failed last; counted from the journal. */
+  repeatedCalls(): number {
+    let row = 0;
+    let last = '';
+    let isCounted = false;
+    let open: { kind?: string; tool?: string; arguments?: unknown } | undefined;
+    for (const event of this.life.events) {
+      const data = event.data as { opens?: typeof open; outcome?: Outcome };
+      const type = shortType(event.type);
+      if (type === 'run.replied') isCounted = false;
+      if (type === 'run.stepped' && open) {
+        const called = `${open.tool} ${JSON.stringify(open.arguments)}`;
+        const fails = data.outcome!.status !== 'ok';
+        // The harness's own tests have a bound of their own.
+        if (!fails || called !== last || open.tool === 'run-tests') row = 0;
+        if (row === 0) isCounted = false;
+        last = fails ? called : '';
+        if (fails && !isCounted && open.tool !== 'run-tests') {
+          row += 1;
+          isCounted = true;
+        }
+      }
+      open = data.opens ?? open;
+    }
+    return row;
   }
 
   /** One step is open at a time: each event closes the one that the event before it opened. */
@@ -293,6 +321,26 @@ test('run: replies that never end the work end it at its steps', () => {
         world.check();
       }
       expect(world.life.run.ending).toBe('steps');
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test('run: replies that only repeat what failed end it long before its steps', () => {
+  fc.assert(
+    fc.property(options, fc.constantFrom(8, 11), fc.constantFrom(4, 5), (given, said, outcome) => {
+      const limits = { ...given.work!.limits!, steps: 60, budgetMicroDollars: 5_000_000 };
+      const world = new World(aRun(definitions.coder, { ...given, work: { ...given.work, limits } }), given);
+      world.live({ it: 'starts' });
+      world.meet(world.life.inputOfOutcome({ ...red, status: 'ok' }));
+      while (world.life.run.phase !== 'concluded') {
+        if (world.life.run.opens?.kind === 'tool') world.live({ it: 'performs', outcome });
+        else world.live({ it: 'is answered', which: world.calls.length - 1, said, cost: 0 });
+        world.check();
+      }
+      expect(world.life.run.ending).toBe('failed');
+      // The opening, then a question and a call for the first failure and each repeat.
+      expect(world.life.run.steps).toBe(1 + 2 * (limits.corrections + 2));
     }),
     { numRuns: 100 },
   );

@@ -6,6 +6,7 @@ import { addSpend, noSpend, type Spend } from '../schemas/work.ts';
 import { append, conclude, goOn, nextCall, nextTool, toolStep } from './next-step.ts';
 import { meaningOf } from './reply.ts';
 import type { AgentDefinition } from './role.ts';
+import { repeatsOf } from './run-repeats.ts';
 import {
   callFailed,
   isOpening,
@@ -161,6 +162,10 @@ function performed(definition: AgentDefinition, run: Run, step: ToolStep, input:
       return conclude(definition, after, 'red', `${what} after ${after.redRuns} attempt(s)`, closing);
     }
     return ask();
+  }
+  const repeats = repeatsOf(definition, after);
+  if (repeats.count > work.limits.corrections) {
+    return conclude(definition, after, repeats.ending, repeats.reason, closing);
   }
   const queued = run.queue[0];
   return queued ? goOn(nextTool(definition, after, input, queued, closing), stepped) : ask();

@@ -14,9 +14,9 @@ import { keepOverrides, type Overrides } from '../config/overrides.ts';
 import { checkoutRoot, createStateDirectory } from '../config/state.ts';
 import type { Scene } from '../inference/backends/script.ts';
 import { shortType } from '../schemas/envelope.ts';
-import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
+import { brokerUsers, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { SubmitRequest } from '../schemas/request.ts';
-import type { Role } from '../schemas/row.ts';
+import { roles, type Role } from '../schemas/row.ts';
 import { streamNames } from '../schemas/subject.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
 import { problemsOfTask } from './oracle.ts';
@@ -135,7 +135,11 @@ async function open(
   closing.push(() => server.stop());
   const { url, port } = server;
   const connectAs = async (user: string) => {
-    const bus = await connect(url, `test ${user}`, { user, password: credentials[user]!.password });
+    const bus = await connect(url, `test ${user}`, {
+      user,
+      password: credentials[user]!.password,
+      ...repliesOf(user),
+    });
     closing.push(() => bus.connection.close());
     return bus;
   };
@@ -272,6 +276,10 @@ function overridesOf(area: string, options: YardOptions, isWithoutSandbox: boole
     ...(isWithoutSandbox ? { tools: { withoutSandbox: 'run' as const, ...overrides?.tools } } : {}),
   };
 }
+
+/** A role hears its own replies only. */
+const repliesOf = (user: string) =>
+  roles.some((role) => role === user) ? { inboxPrefix: inboxPrefixOf(user) } : {};
 
 async function forgetSoon(admin: Bus, windowMs: number): Promise<void> {
   for (const name of Object.values(streams)) {

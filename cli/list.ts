@@ -60,7 +60,7 @@ export function registerList(program: Command): void {
   );
 }
 
-function rowOf(view: TaskView, nowMs: number): Span[] {
+export function rowOf(view: TaskView, nowMs: number): Span[] {
   const tone = {
     completed: 'good',
     paused: 'warn',

@@ -1,6 +1,7 @@
 import type { Client, Recorded } from '../bus/client.ts';
 import { advanceView, emptyView, type TaskView } from '../observability/task-view.ts';
 import { lineOf } from '../observability/timeline.ts';
+import { watchBroker } from './broker-loss.ts';
 import { endingData, endingText, exitCodeOf } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { linesText, openOutput, type Output } from './output.ts';
@@ -40,12 +41,26 @@ export async function followTask(client: Client, taskId: string, options: Follow
   if (exitCodeOf(view) === undefined && !signal.aborted) {
     const silence =
       view.events === 0 ? setTimeout(() => void sayWhySilent(client, output), silenceMs) : undefined;
-    for await (const recorded of client.follow(taskId, signal, view.lastSequence + 1)) {
+    const broker = watchBroker(client.bus.connection, (line) => output.progress(line));
+    try {
+      while (exitCodeOf(view) === undefined && !signal.aborted) {
+        await orAborted(broker.isBack(), signal);
+        // What is delivered later than a break may leave something out: it is read again from what was seen last.
+        const until = AbortSignal.any([signal, broker.breaks()]);
+        try {
+          for await (const recorded of client.follow(taskId, until, view.lastSequence + 1)) {
+            clearTimeout(silence);
+            show(recorded);
+            if (exitCodeOf(view) !== undefined) break;
+          }
+        } catch (error) {
+          if (!until.aborted) throw error;
+        }
+      }
+    } finally {
       clearTimeout(silence);
-      show(recorded);
-      if (exitCodeOf(view) !== undefined) break;
+      broker.stop();
     }
-    clearTimeout(silence);
   }
   const code = exitCodeOf(view);
   if (code === undefined) {
@@ -56,6 +71,14 @@ export async function followTask(client: Client, taskId: string, options: Follow
   const nowMs = Date.now();
   output.lastResult(endingData(view, nowMs), endingText(view, nowMs));
   return code;
+}
+
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const aborted = Promise.withResolvers<void>();
+  const stop = () => aborted.resolve();
+  signal.addEventListener('abort', stop, { once: true });
+  await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
 async function sayWhySilent(client: Client, output: Output): Promise<void> {

@@ -5,7 +5,7 @@ import { loadCredentials } from '../bus/credentials.ts';
 import { fetchDebianPackage } from '../bus/debian-package.ts';
 import { openLauncher, type Child, type Launcher } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
-import { startServer, type RunningServer } from '../bus/nats-server.ts';
+import { startServer, type RunningServer, type StartServerOptions } from '../bus/nats-server.ts';
 import { ensureStreams } from '../bus/streams.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
@@ -14,6 +14,7 @@ import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
+import { keepPort, lastPort } from './last-port.ts';
 
 export type Say = (line: string) => void;
 type Environment = Record<string, string | undefined>;
@@ -69,10 +70,8 @@ export async function openBroker(
       ...permissionsOf(name, mesh.namespace, pools),
     })),
   };
-  const server = await startServer({
-    ...settings,
-    ...(mesh.port === undefined ? {} : { port: mesh.port }),
-  });
+  const server = await startWhereItWas(settings, mesh.port, lastPort(stateDirectory));
+  keepPort(stateDirectory, server.port);
   const bus = await connect(server.url, 'launcher', {
     user: 'admin',
     password: credentials['admin']!.password,
@@ -91,6 +90,22 @@ export async function openBroker(
     },
   };
   return broker;
+}
+
+/** On the port that was asked for, else on the one that the last server had, else on a free one. */
+async function startWhereItWas(
+  settings: StartServerOptions,
+  asked: number | undefined,
+  last: number | undefined,
+): Promise<RunningServer> {
+  if (asked !== undefined) return startServer({ ...settings, port: asked });
+  if (last === undefined) return startServer(settings);
+  try {
+    return await startServer({ ...settings, port: last });
+  } catch (error) {
+    if (!/^(Port \d+ is in use|This user may not listen)/.test((error as Error).message)) throw error;
+    return startServer(settings);
+  }
 }
 
 /** Reaches the broker of a mesh that runs already, as its launcher. */
@@ -139,7 +154,12 @@ const passedOn = [
   'SWITCHYARD_LOG_LEVEL',
   'SWITCHYARD_CONFIG',
 ];
-const passedToModels = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
+// For models, and for the operator's setup command, which runs with network.
+const passedToNetwork = [
+  'HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy',
+  'SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_CERT',
+].flatMap((line) => line.split(' '));
+const withNetwork: readonly Role[] = ['inference', 'coder', 'tester'];
 
 /** What a role's process sees of the environment; only inference sees the keys, and only those that models name. */
 export function environmentOf(
@@ -151,7 +171,11 @@ export function environmentOf(
   const keys = modelDefinitions(config.models).flatMap((model) =>
     model.apiKeyVariable ? [model.apiKeyVariable] : [],
   );
-  const names = role === 'inference' ? [...passedOn, ...passedToModels, ...keys] : passedOn;
+  const names = [
+    ...passedOn,
+    ...(withNetwork.includes(role) ? passedToNetwork : []),
+    ...(role === 'inference' ? keys : []),
+  ];
   const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
   const seen = Object.fromEntries(
     names.flatMap((name) => (environment[name] === undefined ? [] : [[name, environment[name]]])),

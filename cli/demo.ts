@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, demoDirectory } from '../config/state.ts';
 import type { Overrides } from '../config/overrides.ts';
 import { deriveId, taskIdOf } from '../schemas/envelope.ts';
@@ -12,10 +14,14 @@ export const demoGoal = 'Make the tests pass';
 export const demoTest = 'node --test';
 export const demoSource = '/switchyard/demo';
 
-/** Makes the demo's git repository afresh below the state folder and returns its path. */
+/**
+ * Makes a git repository for the demo below the state folder and returns its path. Each demo has one of its own, so that
+ * what an earlier one did can still be applied.
+ */
 export function makeDemoRepository(stateDirectory: string): string {
-  const directory = join(demoDirectory(stateDirectory), 'meeting-slots');
-  if (existsSync(directory)) rmSync(directory, { recursive: true });
+  const first = join(demoDirectory(stateDirectory), 'meeting-slots');
+  let directory = first;
+  for (let number = 2; existsSync(directory); number += 1) directory = `${first}-${number}`;
   mkdirSync(demoDirectory(stateDirectory), { recursive: true });
   cpSync(join(example, 'repository'), directory, { recursive: true });
   const git = (...args: string[]) =>
@@ -50,6 +56,17 @@ export function makeDemoRepository(stateDirectory: string): string {
   return directory;
 }
 
+const script = join(example, 'script.yaml');
+
+/** True where nothing but the demo's replies answers: they fit no other repository. */
+export function hasOnlyDemoReplies({ models }: Pick<Config, 'models'>): boolean {
+  const all = modelDefinitions(models);
+  return all.length > 0 && all.every((model) => model.backend === 'scripted' && model.script === script);
+}
+
+export const isDemoRepository = (stateDirectory: string, repository: string) =>
+  repository.startsWith(demoDirectory(stateDirectory) + sep);
+
 /** The demo's own configuration: one model, whose replies were written beforehand and say so. */
 export function demoOverrides(repository: string): Overrides {
   return {
@@ -58,7 +75,7 @@ export function demoOverrides(repository: string): Overrides {
       scripted: {
         backend: 'scripted',
         pool: 'scripted',
-        script: join(example, 'script.yaml'),
+        script,
         contextTokens: 32_768,
         maxTokens: 2048,
         timeoutMs: 60_000,

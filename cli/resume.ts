@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { readCount, readDollars, readDuration } from './amount.ts';
 import { askAboutTask } from './asking.ts';
 import { withMesh } from './connection.ts';
+import { requireConfigured } from './require-models.ts';
 import { verb } from './verb.ts';
 
 interface Options {
@@ -40,14 +41,11 @@ export function registerResume(program: Command): void {
       const { cycles, hops, steps, budget, deadline, model } = options;
       const more = { cycles, hops, steps, budgetMicroDollars: budget, deadlineMs: deadline, model };
       const data = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
-      return withMesh({ options, environment }, (mesh) =>
-        askAboutTask(
-          mesh,
-          task!,
-          { type: 'task.resume', verb: 'resume', data, isWatched: options.watch },
-          output,
-        ),
-      );
+      return withMesh({ options, environment }, (mesh) => {
+        requireConfigured(mesh, model);
+        const asking = { type: 'task.resume', verb: 'resume', data, isWatched: options.watch } as const;
+        return askAboutTask(mesh, task!, asking, output);
+      });
     },
   );
 }

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { requireOwnModels } from './require-models.ts';
 import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
 import { verb } from './verb.ts';
 
@@ -70,18 +71,16 @@ export function registerSubmit(program: Command): void {
         options.id === undefined
           ? undefined
           : { source: options.source ?? '/switchyard/cli', id: options.id };
-      return withMesh({ options, environment }, (mesh) =>
-        submitTask(
-          mesh,
-          {
-            request,
-            isWatched: options.watch === true,
-            isVerbose: options.verbose,
-            ...(identity ? { identity } : {}),
-          },
-          output,
-        ),
-      );
+      return withMesh({ options, environment }, (mesh) => {
+        requireOwnModels(mesh, request.repository);
+        const submission = {
+          request,
+          isWatched: options.watch === true,
+          isVerbose: options.verbose,
+          ...(identity ? { identity } : {}),
+        };
+        return submitTask(mesh, submission, output);
+      });
     },
   );
 }

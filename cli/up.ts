@@ -9,18 +9,21 @@ import type { Config } from '../config/config.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { loadConfig } from '../config/load.ts';
 import { removeMeshFile, writeMeshFile } from '../config/mesh-file.ts';
+import { modelDefinitions } from '../config/model-options.ts';
 import { keepOverrides } from '../config/overrides.ts';
 import { createStateDirectory, resolveStateDirectory } from '../config/state.ts';
 import { lockStateDirectory, type StateLock } from '../config/state-lock.ts';
 import { packageVersion } from '../config/membership.ts';
 import type { Role } from '../schemas/row.ts';
-import { demoFault, demoOverrides, makeDemoRepository } from './demo.ts';
+import { demoFault, demoOverrides, hasOnlyDemoReplies, makeDemoRepository } from './demo.ts';
 import { CommandError } from './failure.ts';
 import { runFirstTask } from './first-task.ts';
+import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
 import { openOutput } from './output.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
+import { stopRoles } from './stop-roles.ts';
 import {
   allowNamed,
   checkModels,
@@ -81,10 +84,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   createStateDirectory(stateDirectory);
   const lock = lockFor(stateDirectory);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
-  const interrupted = Promise.withResolvers<number>();
-  const interrupt = (code: number) => () => interrupted.resolve(code);
-  process.once('SIGINT', interrupt(130));
-  process.once('SIGTERM', interrupt(0));
+  const interrupts = openInterrupts();
   try {
     const repository = isDemo ? makeDemoRepository(stateDirectory) : allowNamed(options, stateDirectory);
     const overrides = isDemo
@@ -94,7 +94,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     keepOverrides(stateDirectory, overrides);
     if (options.brokerOnly !== true) {
       if (repository !== undefined) requireModels(config, options.plan === true);
-      const code = await Promise.race([checkModels(config, environment, say), interrupted.promise]);
+      const code = await Promise.race([checkModels(config, environment, say), interrupts.first]);
       if (code !== undefined) return code;
     }
 
@@ -117,10 +117,13 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       ...(fault ? { faults: { coder: fault.fault } } : {}),
       onDeath: (child, how) => {
         if (fault && how.includes('SIGKILL')) return;
-        say(`a ${child.role} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`);
+        const article = /^[aeiou]/.test(child.role) ? 'an' : 'a';
+        say(
+          `${article} ${child.role} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`,
+        );
       },
     });
-    closing.push(() => launcher.stop());
+    closing.push(() => stopRoles(launcher, interrupts, say));
     const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs);
     record();
     closing.push(() => removeMeshFile(stateDirectory));
@@ -149,12 +152,12 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     closing.push(() => client.close());
     if (repository !== undefined) {
       const ended = runFirstTask({ options, isDemo, repository, requestId, client, launcher, fault, output });
-      const over = Promise.race([interrupted.promise, keeper.ended]);
+      const over = Promise.race([interrupts.first, keeper.ended]);
       const code = await Promise.race([ended, over]);
       if (options.once || (await isSettled(over))) return code;
     }
-    sayHowToUse(say, context, config.mesh.namespace);
-    return await Promise.race([interrupted.promise, keeper.ended]);
+    sayHowToUse(say, context, config, options.brokerOnly === true);
+    return await Promise.race([interrupts.first, keeper.ended]);
   } finally {
     for (const close of closing.toReversed()) await close();
   }
@@ -220,11 +223,26 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise, Promise.resolve(pending)])) !== pending;
 }
 
-function sayHowToUse(say: Say, context: string, namespace: string): void {
+const modelForms = '--model ollama:NAME | openai:NAME | http://HOST:PORT/v1#NAME';
+
+function sayHowToUse(say: Say, context: string, config: Config, isBrokerOnly: boolean): void {
+  const isDemoOnly = hasOnlyDemoReplies(config);
+  const lines = [
+    ...(isDemoOnly ? [] : [['./switchyard fix DIR --test "npm test"', 'work on a repository of yours']]),
+    ['./switchyard status', 'who is alive and what runs'],
+    ['./switchyard start coder', 'one more coder takes its share'],
+    [`nats --context ${context} sub '${config.mesh.namespace}.event.>'`, 'everything, live'],
+  ] as [string, string][];
+  const width = Math.max(...lines.map(([command]) => command.length)) + 4;
   say('');
+  if (modelDefinitions(config.models).length === 0 && !isBrokerOnly) {
+    say('no model is configured, so only the demo can run: a task would wait until there is one.');
+    say(`  start it with one: ./switchyard up ${modelForms}, or models in switchyard.yaml`);
+  }
+  if (isDemoOnly) {
+    say("this mesh has only the demo's scripted replies. To work on a repository of yours, end it and start");
+    say(`  ./switchyard up ${modelForms}`);
+  }
   say(`the mesh stays up until Ctrl-C (switchyard ${packageVersion()}). In another terminal:`);
-  say('  ./switchyard fix DIR --test "npm test"        work on a repository of yours');
-  say('  ./switchyard status                           who is alive and what runs');
-  say('  ./switchyard start coder                      one more coder takes its share');
-  say(`  nats --context ${context} sub '${namespace}.event.>'    everything, live`);
+  for (const [command, meaning] of lines) say(`  ${command.padEnd(width)}${meaning}`);
 }

@@ -6,10 +6,10 @@ import { viewOf, type TaskView } from '../observability/task-view.ts';
 import { countText, shortId } from '../observability/wording.ts';
 import { advanceBranch, applyBranch, publishBranch } from '../tools/branch.ts';
 import { bringCommit } from '../tools/carry.ts';
-import { withMesh } from './connection.ts';
 import { whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { withRecord } from './stored-record.ts';
 import { readTaskId } from './task-id.ts';
 import { verb } from './verb.ts';
 
@@ -18,7 +18,7 @@ export function registerApply(program: Command): void {
     .command('apply')
     .summary('merge what a completed task did')
     .description(
-      'Merges the branch of a completed task into what is checked out in its repository: a fast-forward where that is possible, else a merge commit. Refuses, and changes nothing, where uncommitted changes are in the way or where both sides changed the same lines.',
+      'Merges the branch of a completed task into what is checked out in its repository: a fast-forward where that is possible, else a merge commit. Refuses, and changes nothing, where uncommitted changes are in the way or where both sides changed the same lines. No mesh needs to run for it.',
     )
     .argument('<task>', 'its id, the start of it, or `latest`');
   verb(
@@ -28,7 +28,7 @@ export function registerApply(program: Command): void {
       ['apply 3f1c', 'merge the task whose id begins with 3f1c'],
     ],
     ({ options, environment, output }, given) =>
-      withMesh({ options, environment }, async ({ client, stateDirectory, namespace }) => {
+      withRecord({ options, environment, output }, async ({ client, stateDirectory, namespace }) => {
         const taskId = await readTaskId(given!, () => client.taskJournals());
         const view = viewOf(await client.read(taskId));
         const { repository, baseCommit, commit } = requireCompleted({ ...view, taskId });

@@ -144,6 +144,11 @@ export async function applyBranch(request: { repository: string; taskId: string 
       return refuse('Another merge or rebase is unfinished there. Finish or abort it first.');
   }
 
+  const shared = await tryGit(['merge-base', mine, theirs], user);
+  if (shared.exitCode !== 0)
+    return refuse(
+      `${request.repository} shares no history with the branch: it was made anew, or its history was written anew, since the task began.`,
+    );
   const touched = splitNul(
     await git(['diff', '--name-only', '--no-renames', '-z', `${mine}...${theirs}`], user),
   );

@@ -1,7 +1,10 @@
+import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { SubmitRequest } from '../schemas/request.ts';
-import { span } from '../observability/span.ts';
+import type { DataOf } from '../schemas/catalogue.ts';
+import { shortType, taskIdOf } from '../schemas/envelope.ts';
+import { span, type Span } from '../observability/span.ts';
 import { shortId } from '../observability/wording.ts';
 import { readCount, readDollars, readDuration } from './amount.ts';
 import { askAndWait, sayQueued } from './asking.ts';
@@ -54,8 +57,12 @@ export interface Submission {
 /** Submits a task and says what became of it: its id once accepted, every reason when rejected, or all of it to its end. */
 export async function submitTask(mesh: Connection, submission: Submission, output: Output): Promise<number> {
   const { client } = mesh;
-  const answer = await askAndWait(mesh, 'task.submit', submission.request, submission.identity);
+  const { identity, request } = submission;
+  const before = identity ? await client.read(taskIdOf(identity)) : [];
+  const answer = await askAndWait(mesh, 'task.submit', request, identity);
   const { taskId } = answer;
+  const known = before.find((one) => shortType(one.event.type) === 'task.accepted');
+  if (known) output.progress(knownText(request, known.event.data as DataOf<'task.accepted'>));
   if (submission.isWatched) {
     output.progress([[span(`task ${taskId}`, 'dim')]]);
     return untilInterrupted((signal) =>
@@ -75,9 +82,45 @@ export async function submitTask(mesh: Connection, submission: Submission, outpu
     return exitCodes.unsuccessful;
   }
   output.progress([
-    [span(`accepted; follow it with: `, 'dim'), span(`./switchyard watch ${shortId(taskId)}`, 'accent')],
-    ...view.notes.map((note) => [span(`  ${note}`, 'warn')]),
+    [
+      span(known ? 'follow it with: ' : 'accepted; follow it with: ', 'dim'),
+      span(`./switchyard watch ${shortId(taskId)}`, 'accent'),
+    ],
+    ...(known ? [] : view.notes).map((note) => [span(`  ${note}`, 'warn')]),
   ]);
   output.result({ taskId, state: view.state, notes: view.notes }, taskId);
   return exitCodes.done;
+}
+
+/** A request that was made before is the same task; where it asks for something else now, nothing comes of that. */
+function knownText(request: SubmitRequest, accepted: DataOf<'task.accepted'>): Span[][] {
+  const { goal, repository, test, setup, model } = accepted;
+  const differs = [
+    ...(request.goal !== undefined && request.goal !== goal ? ['goal'] : []),
+    ...(realPathOf(request.repository) !== repository.path ? ['repository'] : []),
+    ...(request.test !== test ? ['test command'] : []),
+    ...(request.setup !== setup ? ['setup command'] : []),
+    ...(request.model !== model ? ['model'] : []),
+  ];
+  return [
+    [span('known already: this source and id was submitted before, and is the same task')],
+    ...(differs.length === 0
+      ? []
+      : [
+          [
+            span(
+              `  it was asked for with another ${differs.join(' and ')}, which holds; a task of its own needs another --id`,
+              'warn',
+            ),
+          ],
+        ]),
+  ];
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }

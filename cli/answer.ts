@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { askAboutTask } from './asking.ts';
 import { withMesh } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { verb } from './verb.ts';
 
 export function registerAnswer(program: Command): void {
@@ -19,14 +21,21 @@ export function registerAnswer(program: Command): void {
       ['answer latest "Meetings that only touch do not overlap"', 'answer the newest task'],
       ['answer 3f1c "Keep the old name" --watch', 'and follow it'],
     ],
-    ({ options, environment, output }, task, text) =>
-      withMesh({ options, environment }, (mesh) =>
+    async ({ options, environment, output }, task, text) => {
+      if (text!.trim() === '')
+        throw new CommandError(
+          'the answer is empty',
+          `say what the task asked for: ./switchyard answer ${task} "..."`,
+          exitCodes.usage,
+        );
+      return withMesh({ options, environment }, (mesh) =>
         askAboutTask(
           mesh,
           task!,
           { type: 'task.answer', verb: 'answer', data: { answer: text! }, isWatched: options.watch },
           output,
         ),
-      ),
+      );
+    },
   );
 }

@@ -7,6 +7,7 @@ import { resolveStateDirectory } from '../config/state.ts';
 import { configTemplate } from '../config/template.ts';
 import { span } from '../observability/span.ts';
 import { censor } from '../schemas/secrets.ts';
+import { registerConfigAllowed } from './config-allowed.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { verb } from './verb.ts';
@@ -93,4 +94,5 @@ export function registerConfig(program: Command): void {
       return exitCodes.done;
     },
   );
+  registerConfigAllowed(config);
 }

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { allowInState } from '../config/allowed.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import type { Config } from '../config/config.ts';
@@ -9,6 +8,7 @@ import { readModelFlag } from '../inference/model-flag.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import type { Say } from './mesh.ts';
+import { requireCommand, requireOwnRepository } from './own-repository.ts';
 
 /** What `up` is asked for on its command line. */
 export interface UpOptions {
@@ -53,10 +53,12 @@ function portOf(text: string): number {
   ]);
 }
 
-/** Naming a repository or a command on the operator's own command line allows it. */
+/** Naming a repository or a command on the operator's own command line allows it. Throws CommandError where it is none. */
 export function allowNamed(options: UpOptions, stateDirectory: string): string | undefined {
   if (options.repo === undefined) return undefined;
-  const repository = resolve(options.repo);
+  const repository = requireOwnRepository(options.repo);
+  requireCommand('--test', options.test);
+  requireCommand('--setup', options.setup);
   allowInState(stateDirectory, { repository, test: options.test, setup: options.setup });
   return repository;
 }

@@ -200,6 +200,43 @@ test('verbs: a task that needs a person exits 7, and answer, resume and cancel s
   expect((await switchyard('watch', id)).code).toBe(3);
 }, 40_000);
 
+test('verbs: what fix is given is allowed only where it is a repository, and not after a rejection', async () => {
+  const file = join(yard.stateDirectory, 'allowed.yaml');
+  const before = readFileSync(file, 'utf8');
+  for (const [directory, why] of [
+    ['/', 'the whole machine'],
+    ['/etc', 'not a git repository'],
+    [yard.area, 'your home folder'],
+  ] as const) {
+    const { code, error } = await switchyard('fix', directory, '--test', 'make surely');
+    expect(error).toContain(why);
+    expect(code).toBe(2);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  }
+  const other = yard.makeRepository('rejected', { 'a.txt': 'a\n' });
+  const rejected = ['fix', other, '--test', 'make surely', '--setup', 'true', '--model', 'nobody'];
+  for (const words of [rejected, [...rejected, '--no-watch']]) {
+    const { code, error } = await switchyard(...words);
+    expect(error).toContain('model: "nobody" is not configured');
+    expect(error).toContain('what was allowed for it is taken back');
+    expect(code).toBe(5);
+    expect(readFileSync(file, 'utf8')).toBe(before);
+  }
+}, 40_000);
+
+test('verbs: config allowed lists what was allowed, and --remove takes it back', async () => {
+  const listed = await switchyard('config', 'allowed');
+  expect(listed.out).toMatch(/repositories\n  \S*other\n/);
+  expect(listed.out).toContain('  node --check add.js\n');
+  const removed = await switchyard('config', 'allowed', '--remove', 'node --check add.js', '--json');
+  expect(JSON.parse(removed.out)).toMatchObject({ tests: [adderTest], setups: ['true'] });
+  expect((await switchyard('config', 'allowed')).out).not.toContain('node --check');
+  expect(await switchyard('config', 'allowed', '--remove', 'node --check add.js')).toMatchObject({
+    code: 1,
+    error: expect.stringContaining('was not allowed by naming it'),
+  });
+}, 40_000);
+
 test('verbs: the same source and id is the same task; a rejection gives every reason and exits 5', async () => {
   const words = [
     'submit',
@@ -223,6 +260,15 @@ test('verbs: the same source and id is the same task; a rejection gives every re
   ])
     expect(first.error).toContain(reason);
   expect((await switchyard(...words)).out).toBe(first.out);
+});
+
+test('verbs: an answer without words is refused before it is sent', async () => {
+  for (const nothing of ['', '  ']) {
+    const { code, error } = await switchyard('answer', queued, nothing);
+    expect(error).toContain('the answer is empty');
+    expect(error).not.toContain('data.answer');
+    expect(code).toBe(2);
+  }
 });
 
 test('verbs: what could not be handled is listed, shown and put back', async () => {

@@ -19,7 +19,7 @@ export const Allowed = Type.Object(
 export type Allowed = Static<typeof Allowed>;
 
 const heading =
-  '# What you allowed by naming it in `switchyard fix` or `switchyard up --repo`. Take a line out to forbid it again.\n';
+  '# What you allowed by naming it in `switchyard fix` or `switchyard up --repo`. To forbid it again: switchyard config allowed --remove WHAT.\n';
 
 /**
  * Adds to what is allowed on this state folder, at once for every process of the mesh that looks; returns all of it.
@@ -30,13 +30,31 @@ export function allowInState(
   more: { repository?: string | undefined; test?: string | undefined; setup?: string | undefined },
 ): Allowed {
   const repository = more.repository === undefined ? undefined : realFolder(more.repository);
+  return change(stateDirectory, (before) => ({
+    repositories: added(before.repositories, repository),
+    tests: added(before.tests, more.test),
+    setups: added(before.setups, more.setup),
+  }));
+}
+
+/** Takes back what was allowed at run time, at once for every process of the mesh that looks; returns what is left. */
+export function forbidInState(stateDirectory: string, less: Allowed): Allowed {
+  return change(stateDirectory, (before) => without(before, less));
+}
+
+/** What is in the first and not in the second. */
+export function without(all: Allowed, less: Allowed): Allowed {
+  return {
+    repositories: all.repositories.filter((one) => !less.repositories.includes(one)),
+    tests: all.tests.filter((one) => !less.tests.includes(one)),
+    setups: all.setups.filter((one) => !less.setups.includes(one)),
+  };
+}
+
+function change(stateDirectory: string, to: (before: Allowed) => Allowed): Allowed {
   return holdingLock(stateDirectory, 'allowed', () => {
     const before = readAllowed(stateDirectory);
-    const after: Allowed = {
-      repositories: added(before.repositories, repository),
-      tests: added(before.tests, more.test),
-      setups: added(before.setups, more.setup),
-    };
+    const after = to(before);
     if (JSON.stringify(after) !== JSON.stringify(before))
       writePrivateFile(allowedFile(stateDirectory), `${heading}${stringify(after)}`);
     return after;

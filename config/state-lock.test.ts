@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { allowInState, readAllowed } from './allowed.ts';
+import { allowInState, forbidInState, readAllowed } from './allowed.ts';
 import { allowedFile } from './state.ts';
 import { holdingLock, lockStateDirectory } from './state-lock.ts';
 
@@ -102,6 +102,15 @@ test('allowances: the same again changes nothing, and a repository must be a fol
   expect(statSync(allowedFile(folder)).ino).toBe(before);
   expect(() => allowInState(folder, { repository: join(folder, 'gone') })).toThrow(/cannot be read/);
   expect(() => allowInState(folder, { repository: allowedFile(folder) })).toThrow(/is no folder/);
+});
+
+test('allowances: what is taken back is gone, and the rest stays', () => {
+  allowInState(folder, { repository: folder, test: 'npm test', setup: 'npm ci' });
+  const { repositories } = allowInState(folder, { test: 'make check' });
+  expect(forbidInState(folder, { repositories, tests: ['npm test'], setups: ['none'] })).toEqual(
+    readAllowed(folder),
+  );
+  expect(readAllowed(folder)).toEqual({ repositories: [], tests: ['make check'], setups: ['npm ci'] });
 });
 
 test('allowances: texts that mean something to YAML come back as they were', () => {

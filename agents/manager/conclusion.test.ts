@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { TestReport } from '../../schemas/work.ts';
 import {
   accepted,
   acceptedAtMs,
@@ -125,7 +126,7 @@ test.each<Row>([
     data: { kind: 'budget', mend: `${resume} --budget 1.00` },
   },
   {
-    it: 'a model that is down asks for another',
+    it: 'a model that is down may be asked again',
     given: [accepted()],
     when: ends({ ending: 'model', reason: 'down' }),
     then: 'task.paused',
@@ -296,4 +297,32 @@ test('red tests: the same red commit twice is stagnation', () => {
   expect(second.type).toBe('task.paused');
   expect(second.data).toMatchObject({ kind: 'review', commit: c1, findings: [{ id: 'tests-fail' }] });
   expect(meet(history, worked(c2, red)).type).toBe('task.revision_requested');
+});
+
+const counted = (passed: number | null): TestReport => ({
+  ...green,
+  passed,
+  failed: passed === null ? null : 0,
+});
+
+test.each([
+  {
+    it: 'fewer than the baseline',
+    before: { ...red, passed: 9, failed: 2 },
+    now: counted(3),
+    then: 'task.paused',
+  },
+  {
+    it: 'none counted any more',
+    before: { ...red, passed: 9, failed: 2 },
+    now: counted(null),
+    then: 'task.paused',
+  },
+  { it: 'as many', before: { ...red, passed: 9, failed: 2 }, now: counted(11), then: 'task.handed_over' },
+  { it: 'nobody ever counted', before: red, now: counted(null), then: 'task.handed_over' },
+])('green tests: $it', ({ before, now, then }) => {
+  const done = ends({ commit: c1, baseline: before, tests: now, result: { role: 'coder', summary: 'done' } });
+  const met = meet([accepted()], done);
+  expect(met.type).toBe(then);
+  if (then === 'task.paused') expect(met.data).toMatchObject({ kind: 'review' });
 });

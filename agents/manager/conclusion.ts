@@ -66,7 +66,23 @@ function doneWell(task: Task, run: Conclusion): Decision {
   // The harness's tests decide, whatever the agent says; tests that did not run decide nothing.
   if (run.tests && !run.tests.testsPass) return notGreen(task, run);
   if (task.test && !run.tests) return stop(task, run, 'failure', `the ${role} ended without a test run`);
+  const lost = role === 'tester' ? undefined : lostTests(task, run);
+  if (lost) return stop(task, run, 'review', lost);
   return toReview(task, run);
+}
+
+/** Green by fewer tests than there were is not green until a person has looked: a changed script can leave tests out. */
+function lostTests(task: Task, run: Conclusion): string | undefined {
+  const before = testCount(run.baseline ?? task.tests);
+  if (before === undefined || !run.tests) return undefined;
+  const now = testCount(run.tests);
+  if (now !== undefined && now >= before) return undefined;
+  return `the tests pass, but fewer were counted than before: ${now ?? 'none'} instead of ${before}`;
+}
+
+function testCount(report: Conclusion['tests']): number | undefined {
+  if (!report || report.passed === null || report.failed === null) return undefined;
+  return report.passed + report.failed;
 }
 
 /** Red tests cost a cycle, except where a tester shows a fault that a later item mends. */

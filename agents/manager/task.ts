@@ -178,7 +178,7 @@ function evolveByType(task: Task, type: TaskEventType, data: unknown, given: Giv
       const known: Task = {
         ...task,
         // A person has looked at what stood still: the next review sees it with their word.
-        ...(task.pause?.kind === 'review' ? { reviewedCommit: undefined } : {}),
+        ...(task.pause?.kind === 'review' ? { reviewedCommit: undefined, tests: undefined } : {}),
         ...(next.role === 'reviewer' ? {} : { toldFindings: withIdsOf(task, task.pause?.findings ?? []) }),
         ...(next.model ? { model: next.model } : {}),
         ...(next.lastTests ? { tests: next.lastTests } : {}),

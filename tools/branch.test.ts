@@ -145,6 +145,24 @@ test('apply: a merge commit where the checkout has moved on', async () => {
   expect(readFileSync(join(at.repository, 'a.txt'), 'utf8')).toBe('one\n');
 });
 
+test('apply: a repository that was made anew is told apart from a conflict', async () => {
+  await step('b.txt', 'branch\n');
+  await advanceBranch(mirror, taskId, workspace.head());
+  await publishBranch({ mirror, repository: at.repository, taskId });
+  for (const words of [
+    ['checkout', '--quiet', '--orphan', 'anew'],
+    ['commit', '--quiet', '-m', 'anew'],
+  ])
+    execFileSync('git', ['-c', 'user.name=A', '-c', 'user.email=a@localhost', ...words], {
+      cwd: at.repository,
+    });
+  expect(await applyBranch({ repository: at.repository, taskId })).toEqual({
+    applied: false,
+    reason: expect.stringMatching(/shares no history with the branch: it was made anew/),
+    files: [],
+  });
+});
+
 test('apply: uncommitted changes in the same files, tracked or new, are refused by name', async () => {
   await published('a.txt', 'one\n');
   await published('new.txt', 'new\n');

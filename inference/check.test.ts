@@ -75,7 +75,7 @@ test('check: a missing key stops before any request, naming the variable', async
     latencyMs: 0,
     replyCharacters: 0,
     problem: 'model mine needs a key, but the variable MY_KEY is not set',
-    mend: 'export MY_KEY=... where the inference process starts',
+    mend: 'put the key into the environment variable MY_KEY where the mesh is started, and start it again',
   });
   expect(server.requests).toHaveLength(0);
 });

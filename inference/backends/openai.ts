@@ -120,7 +120,7 @@ function contextOf(
       'permanent',
       `model ${name} needs a key, but the variable ${apiKeyVariable} is not set`,
       {
-        mend: `export ${apiKeyVariable}=... where the inference process starts`,
+        mend: `put the key into the environment variable ${apiKeyVariable} where the mesh is started, and start it again`,
       },
     );
   }

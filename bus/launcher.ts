@@ -28,6 +28,8 @@ export interface LauncherOptions {
   environment(role: Role): Record<string, string | undefined>;
   /** With what is given back what a dead child held. */
   bus: Bus;
+  /** The longest wait before a process that keeps dying is started again; 15 s where it is left out. */
+  longestBackOffMs?: number;
   /** Told when a process ended that nobody told to. */
   onDeath(child: Child, how: string): void;
 }
@@ -52,13 +54,13 @@ export interface Launcher {
 }
 
 const shortestBackOffMs = 200;
-const longestBackOffMs = 15_000;
 /** A process that lived this long is started again at once when it dies. */
 const healthyMs = 30_000;
 const stopPatienceMs = 10_000;
 
 /** Starts role processes, restarts those that die, and gives back at once the messages that a dead one held. */
 export function openLauncher(options: LauncherOptions): Launcher {
+  const longestBackOffMs = options.longestBackOffMs ?? 15_000;
   const running = new Map<number, { child: Child; process: ChildProcess }>();
   const waiting: { point: string; resolve: (child: Child) => void }[] = [];
   const timers = new Set<NodeJS.Timeout>();

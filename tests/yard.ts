@@ -170,6 +170,8 @@ async function open(
     logsDirectory: logs,
     args: [],
     bus: admin,
+    // Here processes are killed one after the other on purpose.
+    longestBackOffMs: 200,
     environment: (role) => environment(faults[role]?.shift()),
     onDeath: ({ role }, how) => void deaths.push({ role, how }),
   });

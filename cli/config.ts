@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import { configDigest, findConfigFile, loadConfig } from '../config/load.ts';
+import { configSources } from '../config/sources.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { configTemplate } from '../config/template.ts';
 import { span } from '../observability/span.ts';
@@ -23,7 +24,7 @@ export function registerConfig(program: Command): void {
       .command('init')
       .summary('write a commented switchyard.yaml')
       .description(
-        'Writes a switchyard.yaml with every option as a comment, so that the defaults hold until you take a # away.',
+        'Writes a switchyard.yaml with every option as a comment that shows its default, or an example where there is none. Nothing in it holds until you take a # away.',
       )
       .option('--force', 'in place of a file that is there'),
     [
@@ -76,7 +77,7 @@ export function registerConfig(program: Command): void {
       .command('show')
       .summary('print the configuration that holds')
       .description(
-        'Prints the configuration that holds: defaults, switchyard.yaml, what was allowed at run time, and what `up` was started with. It holds no key, only the names of variables.',
+        'Prints the configuration that holds: defaults, switchyard.yaml, what was allowed at run time, and what `up` was started with, and names where they come from. It holds no key, only the names of variables.',
       ),
     [
       ['config show', 'as YAML'],
@@ -87,9 +88,15 @@ export function registerConfig(program: Command): void {
       const request = { file: options.config, stateDirectory, environment };
       const loaded = censor(loadConfig(request));
       const file = findConfigFile(request);
+      const sources = configSources(request);
+      const heading = [
+        file === undefined ? '# the defaults: there is no switchyard.yaml' : '# the defaults, and over them',
+        ...(file === undefined && sources.length > 0 ? ['# over them'] : []),
+        ...sources.map(({ name, meaning }) => `#   ${name}: ${meaning}`),
+      ];
       output.result(
-        { file, digest: configDigest(loaded), config: loaded },
-        `# ${file ?? 'no switchyard.yaml: the defaults'}\n${stringify(loaded).trimEnd()}`,
+        { file, sources, digest: configDigest(loaded), config: loaded },
+        [...heading, stringify(loaded).trimEnd()].join('\n'),
       );
       return exitCodes.done;
     },

@@ -4,7 +4,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { allowInState, forbidInState } from '../config/allowed.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
+import { keepOverrides } from '../config/overrides.ts';
 import { checkoutRoot } from '../config/state.ts';
 
 let folder: string;
@@ -173,6 +175,26 @@ test('switchyard: config show prints what holds, and validate --json the digest 
     digest: shown.digest,
   });
 });
+
+test('switchyard: config show names every source of what it shows', async () => {
+  const plain = await switchyard('config', 'show');
+  expect(plain.out).toMatch(/^# the defaults: there is no switchyard\.yaml\nmesh:/);
+  allowInState(state, { test: 'make surely' });
+  keepOverrides(state, { mesh: {}, log: { level: 'warn' } });
+  const { out } = await switchyard('config', 'show');
+  expect(out).toMatch(/^# the defaults: there is no switchyard\.yaml\n# over them\n/);
+  expect(out).toContain(`#   ${join(state, 'allowed.yaml')}: what was allowed`);
+  expect(out).toContain(`#   ${join(state, 'overrides.json')}: what the last \`up\` was started with`);
+  const file = join(folder, 'small.yaml');
+  writeFileSync(file, 'limits: { hops: 3 }\n');
+  const json = JSON.parse((await switchyard('config', 'show', '--json', '--config', file)).out) as {
+    sources: { what: string }[];
+  };
+  expect(json.sources.map((one) => one.what)).toEqual(['file', 'allowed', 'overrides']);
+  forbidInState(state, { repositories: [], tests: ['make surely'], setups: [] });
+  keepOverrides(state, { mesh: {} });
+  expect((await switchyard('config', 'show')).out).toBe(plain.out);
+}, 20_000);
 
 test('switchyard: a mesh that died is an unreachable broker, not a stack trace', async () => {
   const dead = join(folder, 'dead');

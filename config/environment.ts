@@ -118,4 +118,16 @@ export const environmentVariables: EnvironmentVariable[] = [
     meaning: 'Where programs are looked for',
     standard: 'as your shell has it',
   },
+  {
+    name: 'HOME',
+    setBy: 'system',
+    meaning: 'Your home folder; the nats-server that `up` starts is given it',
+    standard: 'as the system knows it',
+  },
+  {
+    name: 'TZ',
+    setBy: 'system',
+    meaning: 'The time zone; the nats-server that `up` starts is given it for its log',
+    standard: "the system's own",
+  },
 ];

@@ -1,18 +1,22 @@
-import type { Config } from './config.ts';
+import { stringify } from 'yaml';
+import type { OptionSchema } from './accepted.ts';
+import { Config } from './config.ts';
 
 export type SectionName = keyof Config;
 
 /**
- * A new `switchyard.yaml`, as `config init` writes it: all in comments, so that the defaults hold until somebody takes
- * a `#` away. `# text` explains, `#option: value` is an option.
+ * A new `switchyard.yaml`, as `config init` writes it: all in comments, and every option there is. `# text` explains,
+ * `#option: value` is an option.
  */
 export function configTemplate(): string {
-  return [heading, ...Object.values(sections)].join('\n');
+  return [heading, ...sectionNames.map((name) => templateOf(name))].join('\n');
 }
 
 /** A section of the template with its options in force; an example that loads together with the other sections. */
 export function exampleOf(section: SectionName): string {
-  return inForce(sections[section]);
+  const text = inForce(templateOf(section));
+  // What each option means stands in the page's table already.
+  return written[section] === undefined ? text.replaceAll(/^ *# .*\n/gm, '') : text;
 }
 
 /** Takes the `#` away where an option stands behind it. */
@@ -20,61 +24,44 @@ export function inForce(template: string): string {
   return template.replaceAll(/^( *)#(?=[^\s#])/gm, '$1');
 }
 
+const sectionNames = Object.keys(Config.properties) as SectionName[];
+
 const heading = `# Switchyard's configuration. What is not given has its default; docs/configuration.md explains every option.
 # Check it with: ./switchyard config validate
 # To use an option, take the # before it away, and the # before the section that it is in.
+# The value shown is the default, except where the line above says "Example": there nothing is set by default.
+# A list that is given is taken in place of the default one, so keep in it what shall still hold.
 `;
 
-const sections: Record<SectionName, string> = {
-  mesh: `# The message broker and how work is handed over.
-#mesh:
-  # A second mesh needs a name and a namespace of its own.
-  #name: switchyard
-  #namespace: yard
-  # What an accepted message survives: a power cut, or only the death of a process (faster).
-  #durability: power
-  # Port of the server that \`up\` starts; a free one where it is left out.
-  #port: 4222
-  #leaseMs: 6000
-  #sweepMs: 15000
-`,
-  processes: `# How many processes of each role \`up\` starts.
-#processes:
-  #coder: 2
-  #inference: 1
-`,
-  slots: `# How many messages one process of a role handles at a time.
-#slots:
-  #coder: 4
-  #inference: 8
-`,
-  allow: `# What tasks may touch and run. \`up --repo DIR\` and \`fix DIR\` add the one repository that you name there.
-# A list given here is taken in place of the default one.
-#allow:
-  #repositories: [~/projects]
-  #tests: [npm test, node --test, pytest]
-  # These run with network, so none is allowed by default.
-  #setups: [npm ci]
-  # The program and its arguments: * is any one argument, ** any rest.
-  #programs:
-    #- [node, --test, '**']
-    #- [npm, test]
-`,
-  limits: `# How far a task may go. A dollar is 1000000 micro-dollars.
-#limits:
-  #hops: 5
-  #cycles: 2
-  #attempts: 3
-  #budgetMicroDollars: 5000000
-  #deadlineMs: 3600000
-`,
-  models: `# The models that may be asked. Keys are named by their environment variable, never written here.
+/** What an option without a default is shown with. */
+const examples: Record<string, unknown> = { 'mesh.port': 4222 };
+
+/** Options that do not go with the others, or need a file that is there: they are explained in words. */
+const inWords: Record<string, string> = {
+  'mesh.url': 'In place of `port`, as `url: nats://127.0.0.1:4222`.',
+  'mesh.credentials': 'As `credentials: ~/broker.json`.',
+};
+
+/** Sections whose options are roles, each with the section's own meaning. */
+const byRole = new Set<SectionName>(['processes', 'slots']);
+
+/** Sections whose entries bear names of one's own, and cannot be told from their schema. */
+const written: Partial<Record<SectionName, string>> = {
+  models: `# The models that may be asked, by names of your choice; none by default. Keys are named by their environment
+# variable, never written here. Example:
 #models:
   #local:
+    # Any server that speaks the OpenAI API.
     #backend: openai
+    # The provider's own name of the model; left out: the entry's name.
     #model: qwen3-coder:30b
     #url: http://127.0.0.1:11434/v1
+    # The set of inference workers that serves it.
+    #pool: default
+    # How much the model reads at once and its longest reply, in tokens.
     #contextTokens: 32768
+    #maxTokens: 4096
+    #timeoutMs: 300000
     #tags: [local, code]
   #large:
     #backend: openai
@@ -84,30 +71,89 @@ const sections: Record<SectionName, string> = {
     #pool: openai
     #contextTokens: 128000
     #prices: { inputMicroDollars: 1250000, outputMicroDollars: 10000000, source: price list, asOf: '2026-11-20' }
+  # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and
+  # \`script: replies.yaml\`, a path relative to this file.
 `,
-  roles: `# Which models a role asks: the first is preferred, the rest are its fallbacks.
+  roles: `# Which models a role asks: the first is preferred, the rest are its fallbacks. By default every role has all of
+# \`models\`, the provider's own temperature and the models' own maxTokens. Example:
 #roles:
-  #coder: { models: [local, large], temperature: 0.2 }
+  #planner: { models: [large, local] }
+  #coder: { models: [local, large], temperature: 0.2, maxTokens: 4096 }
+  #tester: { models: [local, large] }
   #reviewer: { models: [large, local] }
 `,
-  routes: `# Rules that choose by the work; the first that holds decides, before \`roles\`.
+  routes: `# Rules that choose by the work; the first that holds decides, before \`roles\`. None by default. Example:
 #routes:
   #- name: long reading
     #when: { role: coder, contextAbove: 24000 }
     #models: [large]
     #confidence: 0.9
     #why: the local model would not hold it
-`,
-  tools: `# What the tools of agents may do.
-#tools:
-  #withoutSandbox: refuse
-  #timeoutMs: 120000
-  #outputBytes: 30000
-  # Globs begin with *, so they need quotes.
-  #protect: ['**/*.test.*', '**/test/**']
-`,
-  log: `# trace, debug, info, warn, error or silent.
-#log:
-  #level: info
+  # All of \`when\` must hold: role, kind (tests or goal), contextAbove, and tags that the models must bear.
+  #- name: only that the tests pass
+    #when: { kind: tests, tags: [code] }
+    #models: [local]
+    #why: a small change, which the local model makes well
 `,
 };
+
+function templateOf(section: SectionName): string {
+  const schema = Config.properties[section] as OptionSchema;
+  return (
+    written[section] ?? `${wrapped(`${schema.description}.`, '')}#${section}:\n${optionsOf(section, schema)}`
+  );
+}
+
+function optionsOf(section: SectionName, schema: OptionSchema): string {
+  return Object.entries(schema.properties ?? {})
+    .map(([name, option]) => {
+      const path = `${section}.${name}`;
+      const words = `${option.description}.`;
+      if (inWords[path] !== undefined) return wrapped(`${name}: ${words} ${inWords[path]}`, '  ');
+      if (byRole.has(section)) return commented(name, option.default);
+      if (option.default !== undefined) return wrapped(words, '  ') + commented(name, option.default);
+      return wrapped(`${words} Example:`, '  ') + commented(name, examples[path] ?? exampleBelow(option));
+    })
+    .join('');
+}
+
+/** For each role an example, so that all of them are there. */
+function exampleBelow({ properties = {} }: OptionSchema): unknown {
+  return Object.fromEntries(
+    Object.keys(properties).map((role) => [role, { tools: ['list-dir', 'read-file', 'search-files'] }]),
+  );
+}
+
+/** An option as YAML, each line of it a comment within a section. */
+function commented(name: string, value: unknown): string {
+  const lines = JSON.stringify(value).length > 80 ? listed(name, value) : [`${name}: ${inline(value)}`];
+  return lines.map((line) => `  ${line.replace(/^ */, '$&#')}\n`).join('');
+}
+
+const inline = (value: unknown): string =>
+  stringify(value, {
+    collectionStyle: 'flow',
+    flowCollectionPadding: false,
+    lineWidth: 0,
+    singleQuote: true,
+  }).trimEnd();
+
+/** Long values stand an entry a line, each readable by itself. */
+function listed(name: string, value: unknown): string[] {
+  const entries = Array.isArray(value)
+    ? value.map((one) => `  - ${inline(one)}`)
+    : Object.entries(value as object).map(([key, one]) => `  ${key}: ${inline(one)}`);
+  return [`${name}:`, ...entries];
+}
+
+/** A comment of lines that fit a terminal. */
+function wrapped(text: string, indent: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < 105 - indent.length)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines.map((line) => `${indent}# ${line}\n`).join('');
+}

@@ -11,6 +11,7 @@ export interface MembershipRequest {
   mesh: { name: string; namespace: string; leaseMs: number; sweepMs: number; url?: string };
   /** The user of the operator's own broker, where `mesh.url` names one. */
   brokerUser?: Credentials | undefined;
+  logLevel?: string;
 }
 
 /**
@@ -34,5 +35,6 @@ export async function membershipOf(request: MembershipRequest, role: Role | 'ope
     leaseMs: mesh.leaseMs,
     sweepMs: mesh.sweepMs,
     version: request.version,
+    ...(request.logLevel ? { logLevel: request.logLevel } : {}),
   };
 }

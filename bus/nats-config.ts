@@ -24,7 +24,7 @@ export type ServerSettings = {
   users: ServerUser[];
 };
 
-/** No message may be larger; what is larger travels through the object store, by `dataref`. */
+/** No message may be larger. An event that is, is given up with the reason; commits travel through the object store. */
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 
 const LOOPBACK = '127.0.0.1';

@@ -29,6 +29,8 @@ export interface Membership {
   leaseMs: number;
   sweepMs: number;
   version: string;
+  /** The least severe lines that are logged. */
+  logLevel?: string;
 }
 
 export interface Joined {
@@ -41,7 +43,7 @@ export interface Joined {
 /** Connects a role's process and opens what its service may need before it serves. */
 export async function join(membership: Membership, role: Role, watchesRegistry: boolean): Promise<Joined> {
   const process = `${role}.${randomBytes(4).toString('hex')}`;
-  const log = openLog(process);
+  const log = openLog(process, membership.logLevel);
   const bus = await connect(membership.url, process, membership.credentials, 10_000);
   const registry = await openRegistry(bus, membership.namespace, watchesRegistry);
   return { bus, log, process, registry };
@@ -148,8 +150,15 @@ export async function serve<State>(
 
   const sweeper = openSweep({ ...journalOptions, service, journals, quietMs: membership.sweepMs });
   // Spread, so that the processes of a role do not all sweep at once.
+  let isSweeping = false;
+  const sweepOnce = async () => {
+    if (isSweeping) return;
+    isSweeping = true;
+    await sweeper.sweep().catch((error) => log.debug({ error }, 'the sweep was cut short'));
+    isSweeping = false;
+  };
   const sweeping = setInterval(
-    () => void sweeper.sweep().catch((error) => log.debug({ error }, 'the sweep was cut short')),
+    () => void sweepOnce(),
     membership.sweepMs * (0.8 + (0.4 * (startedAtMs % 100)) / 100),
   );
   log.info({ slots, pools: serving.pools }, `${service.role} serves`);

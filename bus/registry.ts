@@ -47,7 +47,8 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
     void (async () => {
       for await (const entry of watch) {
         if (entry.operation === 'PUT') {
-          const heartbeat = entry.json<Heartbeat>();
+          const heartbeat = heartbeatOf(entry);
+          if (!heartbeat) continue;
           // By our own clock, so that another host's clock does not make a living process look dead.
           const heardAtMs = entry.isUpdate ? Date.now() : Math.min(Date.now(), entry.created.getTime());
           seen.set(entry.key, { ...heartbeat, heardAtMs });
@@ -68,4 +69,14 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
         .map(({ heardAtMs: _, ...heartbeat }) => heartbeat),
     stop: () => stop(),
   };
+}
+
+/** A heartbeat that is none must not take down who listens. */
+function heartbeatOf(entry: { json<T>(): T }): Heartbeat | undefined {
+  try {
+    const heartbeat = entry.json<Heartbeat>();
+    return Array.isArray(heartbeat.pools) && typeof heartbeat.role === 'string' ? heartbeat : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -15,6 +15,7 @@ export interface ProcessSettings {
   stateDirectory: string;
   url: string;
   version: string;
+  logLevel: string;
 }
 
 /** Reads what a role's process needs to join its mesh. Throws ConfigurationError. */
@@ -38,6 +39,7 @@ export function processSettings(
     stateDirectory,
     url,
     version: packageVersion(),
+    logLevel: config.log.level,
   };
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readdirSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ConfigurationError } from './configuration-error.ts';
 
@@ -34,6 +34,14 @@ export function createStateDirectory(stateDirectory: string): void {
       throw new ConfigurationError([
         `${stateDirectory} belongs to another user; choose another folder with --state DIR`,
       ]);
+    // It holds private source and keys: a folder that was there before is closed, unless it is used for something else.
+    if ((status.mode & 0o077) !== 0) {
+      if (!isOurs(stateDirectory))
+        throw new ConfigurationError([
+          `${stateDirectory} holds other files and others may read it; choose a folder of its own with --state DIR`,
+        ]);
+      chmodSync(stateDirectory, 0o700);
+    }
     writeFileSync(join(stateDirectory, '.gitignore'), '*\n', { mode: 0o600 });
   } catch (failure) {
     if (failure instanceof ConfigurationError) throw failure;
@@ -50,6 +58,12 @@ function requireRoom(folder: string): void {
   accessSync(above, constants.W_OK);
   if (above !== folder && statfsSync(above).blocks === 0)
     throw new Error(`no folder can be made in ${above}`);
+}
+
+/** True for an empty folder and for one that a mesh has used before. */
+function isOurs(directory: string): boolean {
+  const names = readdirSync(directory);
+  return names.length === 0 || names.includes('credentials') || names.includes('.gitignore');
 }
 
 /** What `up` says about the running mesh. */

@@ -26,9 +26,7 @@ const joined = await join(membership, 'inference', false);
 
 const definitions = new Map(modelDefinitions(config.models).map((model) => [model.name, model]));
 const backends = new Map<string, Backend>();
-const pools = [...new Set([...definitions.values()].map((model) => model.pool))];
-
-/** One backend a model and process, made when it is first asked. */
+/** One backend a model and process. */
 function backendOf(name: string): Backend {
   const definition = definitions.get(name);
   if (!definition) throw new Error(`the model "${name}" is not configured in this process`);
@@ -36,6 +34,18 @@ function backendOf(name: string): Backend {
   backends.set(name, backend);
   return backend;
 }
+
+/** A model that this process cannot ask, for want of a key for instance, is none that it serves. */
+const usable = [...definitions.values()].filter((model) => {
+  try {
+    backendOf(model.name);
+    return true;
+  } catch (error) {
+    joined.log.warn({ model: model.name, error }, 'a model cannot be asked from here');
+    return false;
+  }
+});
+const pools = [...new Set(usable.map((model) => model.pool))];
 
 const service: Service<Call> = {
   role: 'inference',
@@ -113,5 +123,5 @@ await serve(membership, joined, {
   service,
   intakes: pools.map((pool) => ({ consumer: `pool-${pool}`, slots: config.slots.inference })),
   pools,
-  tags: [...definitions.values()].flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),
+  tags: usable.flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),
 });

@@ -250,7 +250,7 @@ test(
       taskId: string;
       pause: { kind: string; reason: string; mend: string };
     }>(ended);
-    expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId} --model NAME` });
+    expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId}` });
     expect(pause.reason).toContain(`127.0.0.1:${deadPort}`);
     expect(await up.switchyard(['resume', taskId, '--model', 'scripted', '--watch'])).toMatchObject({
       code: 0,

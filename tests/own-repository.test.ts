@@ -341,7 +341,7 @@ describe('own repository, on a running mesh:', () => {
       const { ended } = await fix('silent', ['--model', 'silent']);
       expect(ended).toMatchObject({ code: 7 });
       const { taskId, pause } = outcome(ended);
-      expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId} --model NAME` });
+      expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId}` });
       // Whose clock was first, the run's or that of whoever asks the model, is open.
       expect(pause?.reason).toMatch(/silent: (no answer came in time|.*1000 ms)/);
       const resumed = await up.switchyard(['resume', taskId, '--model', 'able', '--watch', '--json']);

@@ -1,7 +1,14 @@
 import type { Command } from 'commander';
-import { allowInState } from '../config/allowed.ts';
+import { v4 } from 'uuid';
+import { allowInState, forbidInState, readAllowed, without } from '../config/allowed.ts';
+import { span } from '../observability/span.ts';
+import { viewOf } from '../observability/task-view.ts';
+import { taskIdOf } from '../schemas/envelope.ts';
 import { requireValid } from './asking.ts';
 import { withMesh } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { requireCommand, requireOwnRepository } from './own-repository.ts';
+import { requireOwnModels } from './require-models.ts';
 import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
 import { verb } from './verb.ts';
 
@@ -52,9 +59,24 @@ export function registerFix(program: Command): void {
         ...boundsOf(options),
       };
       requireValid('task.submit', request);
-      return withMesh({ options, environment }, (mesh) => {
-        allowInState(mesh.stateDirectory, { repository: request.repository, test, setup });
-        return submitTask(mesh, { request, isWatched: options.watch, isVerbose: options.verbose }, output);
+      request.repository = requireOwnRepository(request.repository);
+      requireCommand('--test', test);
+      requireCommand('--setup', setup);
+      return withMesh({ options, environment }, async (mesh) => {
+        const { client, stateDirectory } = mesh;
+        requireOwnModels(mesh, request.repository);
+        const before = readAllowed(stateDirectory);
+        const after = allowInState(stateDirectory, { repository: request.repository, test, setup });
+        const identity = { source: '/switchyard/cli', id: v4() };
+        const submission = { request, identity, isWatched: options.watch, isVerbose: options.verbose };
+        const code = await submitTask(mesh, submission, output);
+        if (code !== exitCodes.unsuccessful) return code;
+        const { state } = viewOf(await client.read(taskIdOf(identity)));
+        const added = without(after, before);
+        if (state !== 'rejected' || Object.values(added).every((list) => list.length === 0)) return code;
+        forbidInState(stateDirectory, added);
+        output.progress([[span('what was allowed for it is taken back', 'dim')]]);
+        return code;
       });
     },
   );

@@ -37,7 +37,7 @@ export function registerConfig(program: Command): void {
       const file = named ? resolve(named) : join(dirname(stateDirectory), 'switchyard.yaml');
       if (existsSync(file) && options.force !== true)
         throw new CommandError(`${file} is there already`, 'edit it, or write it anew with --force');
-      writeFileSync(file, configTemplate(), { mode: 0o600 });
+      writeTemplate(file);
       output.result({ file }, [
         [span('wrote ', 'good'), span(file)],
         [span('  check it after a change: ', 'dim'), span('./switchyard config validate', 'accent')],
@@ -102,4 +102,21 @@ export function registerConfig(program: Command): void {
     },
   );
   registerConfigAllowed(config);
+}
+
+function writeTemplate(file: string): void {
+  try {
+    writeFileSync(file, configTemplate(), { mode: 0o600 });
+  } catch (failure) {
+    const reasons: Record<string, string> = {
+      ENOENT: 'its folder is not there',
+      EACCES: 'this user may not write there',
+      EROFS: 'what it lies on is read-only',
+      ENOTDIR: 'what is named as its folder is none',
+      EISDIR: 'it is a folder',
+    };
+    const reason = reasons[(failure as NodeJS.ErrnoException).code ?? ''];
+    if (reason === undefined) throw failure;
+    throw new CommandError(`${file} cannot be written: ${reason}`, 'name another file with --config FILE');
+  }
 }

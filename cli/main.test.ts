@@ -158,6 +158,8 @@ test('switchyard: config init writes a file that validates, and does not write o
   expect((await switchyard('config', 'init', '--config', file)).code).toBe(0);
   expect(statSync(file).mode & 0o077).toBe(0);
   expect((await switchyard('config', 'validate', '--config', file)).out).toContain(`valid: ${file}`);
+  const nowhere = await switchyard('config', 'init', '--config', join(folder, 'none/new.yaml'));
+  expect(nowhere).toMatchObject({ code: 1, error: expect.stringContaining('its folder is not there') });
   writeFileSync(file, '# mine\n');
   const again = await switchyard('config', 'init', '--config', file);
   expect(again.code).toBe(1);

@@ -38,6 +38,12 @@ test(
     await up.says(/the mesh stays up until Ctrl-C/);
     expect(up.error()).toContain("only the demo's scripted replies");
     expect(up.error()).not.toContain('./switchyard fix DIR');
+    const columns = up
+      .error()
+      .split('\n')
+      .flatMap((line) => / {4}(who is alive|one more coder|everything, live)/.exec(line)?.index ?? []);
+    expect(columns).toHaveLength(3);
+    expect(new Set(columns).size).toBe(1);
     const repository = terminal.makeRepository('mine', { 'add.js': '' });
     for (const words of [
       ['fix', repository],

@@ -20,7 +20,7 @@ import { CommandError } from './failure.ts';
 import { runFirstTask } from './first-task.ts';
 import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
-import { openOutput } from './output.ts';
+import { openOutput, withState } from './output.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { stopRoles } from './stop-roles.ts';
@@ -156,7 +156,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       const code = await Promise.race([ended, over]);
       if (options.once || (await isSettled(over))) return code;
     }
-    sayHowToUse(say, context, config, options.brokerOnly === true);
+    sayHowToUse(say, context, config, options);
     return await Promise.race([interrupts.first, keeper.ended]);
   } finally {
     for (const close of closing.toReversed()) await close();
@@ -225,7 +225,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 
 const modelForms = '--model ollama:NAME | openai:NAME | http://HOST:PORT/v1#NAME';
 
-function sayHowToUse(say: Say, context: string, config: Config, isBrokerOnly: boolean): void {
+function sayHowToUse(say: Say, context: string, config: Config, options: UpOptions): void {
   const isDemoOnly = hasOnlyDemoReplies(config);
   const lines = [
     ...(isDemoOnly ? [] : [['./switchyard fix DIR --test "npm test"', 'work on a repository of yours']]),
@@ -233,9 +233,10 @@ function sayHowToUse(say: Say, context: string, config: Config, isBrokerOnly: bo
     ['./switchyard start coder', 'one more coder takes its share'],
     [`nats --context ${context} sub '${config.mesh.namespace}.event.>'`, 'everything, live'],
   ] as [string, string][];
-  const width = Math.max(...lines.map(([command]) => command.length)) + 4;
+  const lengthOf = (command: string) => withState(command, options.state).length;
+  const width = Math.max(...lines.map(([command]) => lengthOf(command))) + 4;
   say('');
-  if (modelDefinitions(config.models).length === 0 && !isBrokerOnly) {
+  if (modelDefinitions(config.models).length === 0 && options.brokerOnly !== true) {
     say('no model is configured, so only the demo can run: a task would wait until there is one.');
     say(`  start it with one: ./switchyard up ${modelForms}, or models in switchyard.yaml`);
   }
@@ -244,5 +245,6 @@ function sayHowToUse(say: Say, context: string, config: Config, isBrokerOnly: bo
     say(`  ./switchyard up ${modelForms}`);
   }
   say(`the mesh stays up until Ctrl-C (switchyard ${packageVersion()}). In another terminal:`);
-  for (const [command, meaning] of lines) say(`  ${command.padEnd(width)}${meaning}`);
+  for (const [command, meaning] of lines)
+    say(`  ${command}${' '.repeat(width - lengthOf(command))}${meaning}`);
 }

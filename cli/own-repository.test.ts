@@ -34,19 +34,15 @@ test.each([
   [homedir(), 'is your home folder'],
   ['/etc', 'is not a git repository'],
   ['plain', 'is not a git repository'],
-  ['gone', 'does not exist'],
-  ['file', 'cannot be read|git'],
+  ['gone', "cannot be read .it does not exist.; name the repository's folder"],
+  ['file', "is no folder; name the repository's folder"],
   ['empty', 'has no commit yet'],
   ['good/inner', 'is a part of the repository .*good'],
   ['good/.git', "is inside git's own folder"],
 ])('own repository: %s is refused as wrong usage', (name, why) => {
   const named = name.startsWith('/') ? name : at(name);
   expect(() => requireOwnRepository(named)).toThrow(new RegExp(why));
-  try {
-    requireOwnRepository(named);
-  } catch (error) {
-    expect(error).toMatchObject({ exitCode: 2, mend: expect.stringMatching(/\S/) });
-  }
+  expect(() => requireOwnRepository(named)).toThrow(expect.objectContaining({ exitCode: 2 }));
 });
 
 test('own repository: a command that only a shell would understand is refused by its option', () => {

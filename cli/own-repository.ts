@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { parseCommandLine } from '../schemas/command-line.ts';
@@ -43,15 +43,16 @@ export function requireCommand(option: string, command: string | undefined): voi
 const refusal = (problem: string, mend?: string) => new CommandError(problem, mend, exitCodes.usage);
 
 function realFolder(named: string): string {
+  let real: string;
   try {
-    return realpathSync(named);
+    real = realpathSync(named);
   } catch (failure) {
     const isMissing = (failure as NodeJS.ErrnoException).code === 'ENOENT';
-    throw refusal(
-      isMissing ? `${named} does not exist` : `${named} cannot be read: ${(failure as Error).message}`,
-      "name the repository's folder",
-    );
+    const why = isMissing ? 'it does not exist' : (failure as Error).message;
+    throw refusal(`${named} cannot be read (${why}); name the repository's folder`);
   }
+  if (statSync(real).isDirectory()) return real;
+  throw refusal(`${named} is no folder; name the repository's folder`);
 }
 
 function realHome(): string | undefined {

@@ -28,7 +28,8 @@ export function settingsOf({ options, environment }: Pick<Call<unknown>, 'option
   config: Config;
 } {
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
-  return { stateDirectory, config: loadConfig({ file: options.config, stateDirectory, environment }) };
+  const file = options.config ?? readMeshFile(stateDirectory)?.configFile;
+  return { stateDirectory, config: loadConfig({ file, stateDirectory, environment }) };
 }
 
 /** Connects as the operator and closes again, however the work ends. Throws ConfigurationError, BrokerError, CommandError. */

@@ -45,7 +45,8 @@ async function start(
     );
   const role = name as Role;
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
-  const config = loadConfig({ file: options.config, stateDirectory, environment });
+  const file = options.config ?? readMeshFile(stateDirectory)?.configFile;
+  const config = loadConfig({ file, stateDirectory, environment });
   const url = config.mesh.url ?? readMeshFile(stateDirectory)?.url;
   if (url === undefined)
     throw new BrokerError(
@@ -61,7 +62,7 @@ async function start(
     environment,
     bus,
     bubblewrap,
-    configFile: options.config,
+    configFile: file,
     onDeath: (child, how) =>
       say(`the ${child.role} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`),
   });

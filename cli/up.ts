@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { v4 } from 'uuid';
 import { openClient } from '../bus/client.ts';
@@ -124,7 +125,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       },
     });
     closing.push(() => stopRoles(launcher, interrupts, say));
-    const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs);
+    const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs, options.config);
     record();
     closing.push(() => removeMeshFile(stateDirectory));
     const recording = keepRecorded(
@@ -184,6 +185,7 @@ function recordMesh(
   broker: Broker,
   launcher: Launcher,
   startedAtMs: number,
+  configFile: string | undefined,
 ): void {
   const of = (name: string, pid: number) => {
     const identity = identifyProcess(pid);
@@ -192,6 +194,7 @@ function recordMesh(
   writeMeshFile(stateDirectory, {
     name: config.mesh.name,
     namespace: config.mesh.namespace,
+    ...(configFile ? { configFile: resolve(configFile) } : {}),
     url: broker.url,
     ports: broker.ports,
     processes: [

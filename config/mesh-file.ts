@@ -7,6 +7,8 @@ import { meshFile } from './state.ts';
 export interface MeshFile {
   name: string;
   namespace: string;
+  /** The configuration file that `up` was given, so that the other commands read the same; absent where it was found by itself. */
+  configFile?: string;
   /** Address of the broker. */
   url: string;
   /** Every port that the mesh listens on, by what for. */

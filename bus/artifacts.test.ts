@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { artifactsBucket, permissionsOf } from '../schemas/permissions.ts';
+import { artifactsBucket, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import { artifactLimitBytes, openArtifacts } from './artifacts.ts';
 import { connect, type Bus } from './connect.ts';
 import { EVERYTHING, startTestServer, type TestServer } from './server-fixture.ts';
@@ -21,7 +21,8 @@ beforeAll(async () => {
   }));
   server = await startTestServer({ users: [EVERYTHING, ...users] });
   const as = async (user: string) => {
-    const bus = await connect(server.url, user, { user, password });
+    const inboxPrefix = user === 'coder' ? inboxPrefixOf('coder') : undefined;
+    const bus = await connect(server.url, user, { user, password, ...(inboxPrefix ? { inboxPrefix } : {}) });
     void (async () => {
       for await (const status of bus.connection.status()) {
         if (status.type === 'error') refused.push(String(status.error));

@@ -8,8 +8,9 @@ import { journalSubject, streamNames, submitSubject } from '../schemas/subject.t
 import { connect, type Bus, type Credentials } from './connect.ts';
 import { deadHeaders } from './dead-letter.ts';
 import { BrokerError } from './errors.ts';
+import { entryProblem } from './journal.ts';
 import { openRegistry, type Heartbeat } from './registry.ts';
-import { signatureHeader } from './signature.ts';
+import { openVerifier, signatureHeader, type PublicKeys } from './signature.ts';
 
 /** An event with the time at which the stream stored it. */
 export interface Recorded extends Stored {
@@ -84,7 +85,18 @@ export interface Receipt {
   isDuplicate: boolean;
 }
 
-export async function openClient(url: string, namespace: string, credentials?: Credentials): Promise<Client> {
+/** Without `publicKeys` signatures are not checked: only who may have written an event. */
+export async function openClient(
+  url: string,
+  namespace: string,
+  credentials?: Credentials,
+  publicKeys?: PublicKeys,
+): Promise<Client> {
+  const verify = publicKeys && openVerifier(publicKeys);
+  /** A person is shown what the mesh believes and nothing else. */
+  const isBelieved = (entry: RawEntry) =>
+    entryProblem({ ...(verify ? { verify } : {}) }, namespace, { ...entry, subject: entry.journal }) ===
+    undefined;
   const bus = await connect(url, 'operator', credentials, 1000);
   const streams = streamNames(namespace);
   const taskPattern = (taskId: string) => `${namespace}.event.${taskId}.>`;
@@ -125,11 +137,12 @@ export async function openClient(url: string, namespace: string, credentials?: C
     signal?: AbortSignal,
     fromSequence?: number,
   ): AsyncGenerator<Recorded> {
-    for await (const entry of entries(pattern, signal, fromSequence)) yield recordedOf(entry);
+    for await (const entry of entries(pattern, signal, fromSequence))
+      if (isBelieved(entry)) yield recordedOf(entry);
   }
 
   const readAll = async (pattern: string): Promise<Recorded[]> =>
-    (await readEntries(pattern)).map(recordedOf);
+    (await readEntries(pattern)).filter(isBelieved).map(recordedOf);
 
   /** Reads up to the end as it is now. */
   async function readEntries(pattern: string): Promise<RawEntry[]> {

@@ -73,7 +73,7 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
       log.warn(line, 'an entry of a journal is not believed');
       return { ...folded, sequence: entry.sequence, ...tailIdOf(entry.header) };
     };
-    const problem = entryProblem(options, namespace, entry);
+    const problem = entryProblem(options, namespace, signed(entry));
     if (problem) return passOver(problem);
     const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
     const wrongPlace = placeProblem(namespace, entry.subject, folded.count, event);
@@ -205,10 +205,10 @@ interface Entry {
 }
 
 /** Why an entry is not to be believed, or undefined. */
-function entryProblem(
+export function entryProblem(
   options: Pick<Believing, 'verify'>,
   namespace: string,
-  entry: Entry,
+  entry: { subject: string; body: Uint8Array; signature: string },
 ): string | undefined {
   const name = readJournalSubject(namespace, entry.subject);
   if (!name) return 'its subject is no journal';
@@ -222,11 +222,13 @@ function entryProblem(
   const wrongAuthor = authorProblem(name, event as Envelope);
   if (wrongAuthor) return wrongAuthor;
   if (!options.verify) return undefined;
-  const signature = entry.header?.get(signatureHeader) ?? '';
-  return options.verify(event.sender!, entry.subject, entry.body, signature)
+  return options.verify(event.sender!, entry.subject, entry.body, entry.signature)
     ? undefined
     : `it is not signed by the ${event.sender} for this journal`;
 }
+
+/** An entry with the signature that its headers bear. */
+const signed = (entry: Entry) => ({ ...entry, signature: entry.header?.get(signatureHeader) ?? '' });
 
 const tailIdOf = (header: MsgHdrs | undefined) => ({ tailId: header?.get('Nats-Msg-Id') });
 
@@ -282,7 +284,7 @@ export type Believing = Pick<JournalOptions<unknown>, 'bus' | 'namespace' | 'ver
 export async function* readBelieved(options: Believing, journal: string): AsyncGenerator<Stored> {
   const { bus, namespace } = options;
   for await (const entry of readJournal(bus, streamNames(namespace).events, journal, 1)) {
-    if (entryProblem(options, namespace, entry)) continue;
+    if (entryProblem(options, namespace, signed(entry))) continue;
     yield {
       journal,
       sequence: entry.sequence,
@@ -306,7 +308,7 @@ export async function readStored(
   if (stored.subject !== journal)
     return { problem: `event ${sequence} stands on ${stored.subject}, not on ${journal}`, isLost: true };
   const entry: Entry = { subject: journal, sequence, header: stored.header, body: stored.data };
-  const problem = entryProblem(options, options.namespace, entry);
+  const problem = entryProblem(options, options.namespace, signed(entry));
   if (problem) return { problem, isLost: false };
   return { journal, sequence, event: JSON.parse(Buffer.from(stored.data).toString('utf8')) as Envelope };
 }

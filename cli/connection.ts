@@ -1,5 +1,5 @@
 import { openClient, type Client } from '../bus/client.ts';
-import { readCredential } from '../bus/credentials.ts';
+import { readCredential, readPublicKeys } from '../bus/credentials.ts';
 import { BrokerError } from '../bus/errors.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
@@ -59,7 +59,8 @@ async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment
   }
   const user = await operatorOf(config, stateDirectory);
   const namespace = mesh?.namespace ?? config.mesh.namespace;
-  return { client: await openClient(url, namespace, user), config, stateDirectory, url, namespace, mesh };
+  const client = await openClient(url, namespace, user, await readPublicKeys(stateDirectory));
+  return { client, config, stateDirectory, url, namespace, mesh };
 }
 
 async function operatorOf(

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClient } from '../bus/client.ts';
-import { readCredential } from '../bus/credentials.ts';
+import { readCredential, readPublicKeys } from '../bus/credentials.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
 import { lockStateDirectory } from '../config/state-lock.ts';
 import { settingsOf, withMesh, type Connection } from './connection.ts';
@@ -28,7 +28,12 @@ export async function withRecord<Result>(
       const { password } = await readCredential(stateDirectory, 'operator');
       const { namespace } = config.mesh;
       const { url } = broker;
-      const client = await openClient(url, namespace, { user: 'operator', password });
+      const client = await openClient(
+        url,
+        namespace,
+        { user: 'operator', password },
+        await readPublicKeys(stateDirectory),
+      );
       try {
         return await work({ client, config, stateDirectory, url, namespace, mesh: undefined });
       } finally {

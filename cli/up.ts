@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { v4 } from 'uuid';
 import { openClient } from '../bus/client.ts';
 import { identifyProcess } from '../bus/process-identity.ts';
-import { readCredential } from '../bus/credentials.ts';
+import { readCredential, readPublicKeys } from '../bus/credentials.ts';
 import type { Launcher } from '../bus/launcher.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
@@ -149,7 +149,12 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       `the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`,
     );
 
-    const client = await openClient(broker.url, config.mesh.namespace, user);
+    const client = await openClient(
+      broker.url,
+      config.mesh.namespace,
+      user,
+      await readPublicKeys(stateDirectory),
+    );
     closing.push(() => client.close());
     if (repository !== undefined) {
       const ended = runFirstTask({ options, isDemo, repository, requestId, client, launcher, fault, output });

@@ -279,7 +279,7 @@ test('bad input: an occupied port, and one that is none, are named with the mend
 test('bad input: a second up on the same state folder is told who has it', async () => {
   const second = await up.switchyard(['up']);
   expect(second).toMatchObject({
-    code: 2,
+    code: 1,
     error: expect.stringContaining(
       `a mesh already runs on ${up.stateDirectory}, started by process ${up.pid}`,
     ),

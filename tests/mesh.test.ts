@@ -207,7 +207,14 @@ test(
       nats.publish('yard.submit', encode({ repository, test: adderTest }), { headers: header });
       await nats.flush();
     });
-    expect(resultOf(await first.switchyard([...words, '--json']))).toMatchObject({ taskId });
+    const again = await first.switchyard([...words, '--json']);
+    expect(resultOf(again)).toMatchObject({ taskId });
+    expect(again.error).toContain('known already');
+    expect(again.error).not.toContain('another');
+    const other = await first.switchyard([...words, '--goal', 'Something else']);
+    expect(other).toMatchObject({ code: 0, out: `${taskId}\n` });
+    expect(other.error).toContain('it was asked for with another goal');
+    expect(other.error).not.toContain('accepted');
     await eventually(
       async () =>
         (await first.client.backlogs()).every(
@@ -371,6 +378,9 @@ test(
     await followUntil(first.client, taskId, (_one, type) => type === 'call.intended', 20_000);
     first.kill('SIGKILL');
     await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 6000);
+    const logs = join(first.stateDirectory, 'logs');
+    for (const name of readdirSync(logs))
+      expect(readFileSync(join(logs, name), 'utf8'), name).not.toContain('nobody caught');
 
     const again = await terminal.up('first', ['--config', config]);
     expect(await ended(again, taskId)).toBe('task.completed');

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { openClient, type Client } from '../bus/client.ts';
 import { readCredential, readPublicKeys } from '../bus/credentials.ts';
 import { BrokerError } from '../bus/errors.ts';
@@ -59,7 +61,10 @@ async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment
   }
   const user = await operatorOf(config, stateDirectory);
   const namespace = mesh?.namespace ?? config.mesh.namespace;
-  const client = await openClient(url, namespace, user, await readPublicKeys(stateDirectory));
+  // Of a broker of the operator's own, whose mesh `up` was started from elsewhere, there may be no keys here.
+  const hasKeys = mesh !== undefined || existsSync(join(stateDirectory, 'credentials', 'public-keys.json'));
+  const keys = hasKeys ? await readPublicKeys(stateDirectory) : undefined;
+  const client = await openClient(url, namespace, user, keys);
   return { client, config, stateDirectory, url, namespace, mesh };
 }
 

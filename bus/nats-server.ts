@@ -82,7 +82,9 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     const ready = await waitUntilReady({ home, child, exited, logFile, logStart, options });
     return { ...ready, pid: child.pid ?? 0, logFile, exited, stop };
   } catch (failure) {
-    await (stop?.() ?? releaseState(home));
+    await stop?.();
+    // Once more: a server that ended at once may have been recorded after its end gave the folder back.
+    await releaseState(home);
     throw withDiskFull(failure, home);
   }
 }

@@ -22,7 +22,8 @@ export const Limits = Type.Object(
     corrections: Type.Integer({
       minimum: 0,
       maximum: 20,
-      description: 'Replies in a row that may break their schema, and failing calls that may be made again in a row',
+      description:
+        'Replies in a row that may break their schema, and failing calls that may be made again in a row',
     }),
     budgetMicroDollars: Type.Integer({
       minimum: 0,

@@ -40,7 +40,7 @@ test('broker: what is submitted while only the broker runs, even bare, is done w
   const taskId = await yard.submit();
   const asked = { goal: 'Make the tests pass', repository: yard.repository, test: adderTest };
   // As `nats pub yard.submit` and `nats req yard.submit` send it.
-  await yard.client.bus.connection.publish(submitSubject(namespace), JSON.stringify(asked));
+  yard.client.bus.connection.publish(submitSubject(namespace), JSON.stringify(asked));
   const receipt = await yard.client.bus.connection.request(submitSubject(namespace), JSON.stringify(asked));
   expect(receipt.json()).toMatchObject({ stream: streams.inbox, seq: 3 });
   await rolesServe();

@@ -78,7 +78,9 @@ function ask(backend: Backend, more: Partial<ModelRequest> = {}) {
 test('openai: a key variable that is not set is refused before any call, by its name', () => {
   const definition = definitionAt('http://127.0.0.1:1/v1', { apiKeyVariable: 'TEST_MODEL_KEY' });
   for (const environment of [{}, { TEST_MODEL_KEY: ' ' }]) {
-    expect(() => openai(definition, environment)).toThrow(/variable TEST_MODEL_KEY is not set; export/);
+    expect(() => openai(definition, environment)).toThrow(
+      /variable TEST_MODEL_KEY is not set; put the key into/,
+    );
   }
 });
 

@@ -1,6 +1,6 @@
 import { Svcm } from '@nats-io/services';
 import { randomBytes } from 'node:crypto';
-import { writeSync } from 'node:fs';
+import { readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
@@ -138,7 +138,7 @@ export async function serve<State>(
     slots,
     busySlots: delivery.busy(),
     memoryBytes: process.memoryUsage.rss(),
-    threads: 2,
+    threads: threadCount(),
     startedAtMs,
     atMs: Date.now(),
   });
@@ -237,4 +237,13 @@ function openCustody(answersOn: string): Custody {
   };
   say(`=${answersOn}\n`);
   return { take: (token) => say(`+${token}\n`), release: (token) => say(`-${token}\n`) };
+}
+
+/** Threads of this process as the system counts them; 1 where it does not say. */
+function threadCount(): number {
+  try {
+    return readdirSync('/proc/self/task').length;
+  } catch {
+    return 1;
+  }
 }

@@ -5,6 +5,7 @@ import type { PublicKeys } from '../bus/signature.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
 import type { Role } from '../schemas/row.ts';
 import { branchViolations, violations } from './oracle.ts';
+import { testerWanted } from './scenes.ts';
 import { namespace, openYard, type Yard } from './yard.ts';
 
 /** At which point of which message each successive process of a role kills itself. */
@@ -32,6 +33,7 @@ const points: Partial<Record<Role, string[]>> = {
     'resulted=run.stepped',
     'relayed=call.answered',
   ],
+  tester: [...agent.slice(0, -1), 'acted=write-file.2.1', 'relayed'],
   reviewer: agent,
   inference: ['taken', 'decided', 'appended', 'acted', 'resulted', 'relayed'],
 };
@@ -45,7 +47,7 @@ let keys: PublicKeys = {};
 let raw: RawEntry[] = [];
 beforeAll(async () => {
   yard = await openYard({
-    processes: { manager: 1, router: 1, inference: 1, planner: 1, coder: 1, reviewer: 1 },
+    processes: { manager: 1, router: 1, inference: 1, planner: 1, coder: 1, tester: 1, reviewer: 1 },
     faults: structuredClone(kills),
   });
 }, 60_000);
@@ -54,7 +56,7 @@ afterAll(() => yard?.stop(), 30_000);
 test('faults: killed at every point, each role goes on in another process and repeats no effect', async (context) => {
   if (!yard.isSandboxed) context.skip('no sandbox here, so a program that may have run is never run again');
   const taskIds = await Promise.all([
-    yard.submit({ goal: 'The sum is wrong', plan: 'planner' }),
+    yard.submit({ goal: `The sum is wrong: mend it ${testerWanted}`, plan: 'planner' }),
     yard.submit(),
     yard.submit(),
   ]);

@@ -24,12 +24,58 @@ export const adder = {
   'package.json': '{ "type": "module" }\n',
 };
 export const adderTest = 'node check.js';
+/** A goal that says this is planned with a tester. */
+export const testerWanted = 'with a check more';
 
 /**
  * Mends the adder: two edits out of one reply (so that one message has two steps), then the tests, then an approval.
- * The planner, where one is asked for, makes one item of it.
+ * The planner, where one is asked for, makes one item of it, or two where a tester is wanted too.
  */
 export const adderScript: Scene[] = [
+  {
+    role: 'planner',
+    whenPromptContains: testerWanted,
+    replies: [
+      {
+        content: 'The sum first, then a check more.',
+        toolCalls: [
+          {
+            name: 'finish',
+            arguments: {
+              items: [
+                { role: 'coder', goal: 'Mend the sum' },
+                { role: 'tester', goal: 'Check zero as well' },
+              ],
+            },
+          },
+        ],
+        delayMs: 0,
+      },
+    ],
+  },
+  {
+    role: 'tester',
+    replies: [
+      {
+        content: 'Zero is an edge.',
+        toolCalls: [
+          {
+            name: 'write-file',
+            arguments: {
+              path: 'zero-check.js',
+              content: "import { add } from './add.js';\nif (add(0, 0) !== 0) process.exit(1);\n",
+            },
+          },
+        ],
+        delayMs: 0,
+      },
+      {
+        content: 'Done.',
+        toolCalls: [{ name: 'finish', arguments: { summary: 'Zero is checked.' } }],
+        delayMs: 0,
+      },
+    ],
+  },
   {
     role: 'planner',
     replies: [

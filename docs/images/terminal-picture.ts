@@ -39,6 +39,8 @@ if (shown.status !== 0)
   throw new Error(`the demo did not complete (exit code ${shown.status}):\n${shown.stdout}`);
 
 const lines = shown.stdout
+  // As it looks with the standard state folder.
+  .replaceAll(`--state ${state} `, '')
   .replaceAll(state, '~/.switchyard')
   .replaceAll('\r', '')
   .split('\n')

@@ -4,29 +4,14 @@ import { createServer, type AddressInfo, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { Scene } from '../inference/backends/script.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { agentRoles } from '../schemas/row.ts';
-import { adder, adderScript, adderTest } from './scenes.ts';
+import { adder, adderScript, adderTest, slowScene } from './scenes.ts';
 import { freePort, openTerminal, resultOf, type Ended, type Terminal, type Up } from './terminal.ts';
 import { eventually, followUntil, git } from './yard-parts.ts';
 
 // One mesh for all that is asked of it, used from top to bottom.
 const patienceMs = 60_000;
-
-/** Thinks for about three seconds before it mends the sum. */
-const slowScene: Scene = {
-  role: 'coder',
-  whenPromptContains: 'slowly',
-  replies: [
-    {
-      content: 'Let me think about it. '.repeat(6),
-      toolCalls: [{ name: 'read-file', arguments: { path: 'add.js' } }],
-      delayMs: 100,
-    },
-    ...adderScript.find((scene) => scene.role === 'coder')!.replies,
-  ],
-};
 
 let terminal: Terminal;
 let up: Up;

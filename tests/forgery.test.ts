@@ -44,6 +44,26 @@ test('forgery: the broker refuses each role what another has to say', async () =
   await expect(coder.jetstream.publish(run, concluded)).resolves.toMatchObject({ stream: streams.events });
 });
 
+test('forgery: a role hears no delivery to another, with which it could take that work away', async () => {
+  const reviewer = await yard.connectAs('reviewer');
+  const heard: string[] = [];
+  const refused: string[] = [];
+  const listen = (subject: string) =>
+    reviewer.connection.subscribe(subject, {
+      callback: (error, message) => void (error ? refused.push(subject) : heard.push(message.subject)),
+    });
+  const others = ['_INBOX_manager.>', '_INBOX_coder.>', '_INBOX.>', '>'];
+  for (const subject of [...others, '_INBOX_reviewer.>']) listen(subject);
+  await eventually(() => refused.length === others.length, 'the broker to refuse');
+  const taskId = await yard.submit();
+  await yard.until(taskId, (_one, type) => type === 'task.handed_over');
+  expect(refused.toSorted()).toEqual(others.toSorted());
+  expect(heard).toEqual([]);
+  // What it may hear it does hear, so that the silence above means something.
+  await reviewer.manager.streams.info(streams.events);
+  expect(heard.length).toBeGreaterThan(0);
+}, 60_000);
+
 test('forgery: what JetStream was made to deliver onto another journal is not believed, and the task goes on', async () => {
   const taskId = await yard.submit();
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');

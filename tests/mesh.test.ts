@@ -8,30 +8,15 @@ import { connect as connectBus } from '../bus/connect.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { openSigner, signatureHeader } from '../bus/signature.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
-import type { Scene } from '../inference/backends/script.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
-import { adder, adderScript, adderTest } from './scenes.ts';
+import { adder, adderScript, adderTest, slowScene } from './scenes.ts';
 import { openTerminal, processesOn, resultOf, type Terminal, type Up } from './terminal.ts';
 import { eventually, followUntil } from './yard-parts.ts';
 
 // Two meshes, used from top to bottom: the tests follow each other.
 const patienceMs = 60_000;
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
-
-/** Thinks for about three seconds before it mends the sum. */
-const slowScene: Scene = {
-  role: 'coder',
-  whenPromptContains: 'slowly',
-  replies: [
-    {
-      content: 'Let me think about it. '.repeat(6),
-      toolCalls: [{ name: 'read-file', arguments: { path: 'add.js' } }],
-      delayMs: 100,
-    },
-    ...adderScript.find((scene) => scene.role === 'coder')!.replies,
-  ],
-};
 
 let terminal: Terminal;
 let config: string;

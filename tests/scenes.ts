@@ -120,3 +120,17 @@ export const adderScript: Scene[] = [
     ],
   },
 ];
+
+/** Thinks for about three seconds before it mends the sum. */
+export const slowScene: Scene = {
+  role: 'coder',
+  whenPromptContains: 'slowly',
+  replies: [
+    {
+      content: 'Let me think about it. '.repeat(6),
+      toolCalls: [{ name: 'read-file', arguments: { path: 'add.js' } }],
+      delayMs: 100,
+    },
+    ...adderScript.find((scene) => scene.role === 'coder')!.replies,
+  ],
+};

@@ -4,6 +4,7 @@ import type { Conclusion } from './conclusion.ts';
 import { nextWork } from './next.ts';
 import { pause } from './pause.ts';
 import type { Task } from './task.ts';
+import { revise } from './revise.ts';
 
 /** The finding that red tests are; only the harness reports it. */
 export const testsFail = 'tests-fail';
@@ -42,21 +43,7 @@ export function redTests(task: Task, run: Conclusion): Decision {
       spend: run.spend,
     },
   );
-  return {
-    do: 'append',
-    type: 'task.revision_requested',
-    hop: next.hop,
-    cyclesLeft: next.cyclesLeft,
-    data: {
-      from: run.runId,
-      why: 'red tests',
-      findings,
-      cyclesLeft: next.cyclesLeft,
-      commit: run.commit,
-      spend: run.spend,
-      next,
-    },
-  };
+  return revise(run, 'red tests', findings, run.commit, next);
 }
 
 const mostCharacters = 4000;

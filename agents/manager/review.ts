@@ -5,6 +5,7 @@ import { nextWork } from './next.ts';
 import { boundsOf, pause, type Lack } from './pause.ts';
 import { testsFail } from './red-tests.ts';
 import type { Task } from './task.ts';
+import { revise } from './revise.ts';
 
 /** What a review decides. Red tests override an approval, and blocking findings decide rather than the verdict. */
 export function reviewed(task: Task, run: Conclusion): Decision {
@@ -53,21 +54,7 @@ function revision(task: Task, run: Conclusion, findings: Finding[]): Decision {
     fromCommit: work.fromCommit,
     spend: run.spend,
   });
-  return {
-    do: 'append',
-    type: 'task.revision_requested',
-    hop: next.hop,
-    cyclesLeft: next.cyclesLeft,
-    data: {
-      from: run.runId,
-      why: 'review',
-      findings,
-      cyclesLeft: next.cyclesLeft,
-      commit: work.fromCommit,
-      spend: run.spend,
-      next,
-    },
-  };
+  return revise(run, 'review', findings, work.fromCommit, next);
 }
 
 /** The next work item, with hops and cycles of its own, or the end. */

@@ -1,9 +1,7 @@
 import Type, { type Static } from 'typebox';
+import { backendNames, capabilities, modelBackends } from '../schemas/model-backends.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { propertyEach } from './annotate.ts';
-
-/** What answers a model call. */
-export const backendNames = ['openai', 'scripted'] as const;
 
 const modelName = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:#/@+-]{0,199}$',
@@ -18,8 +16,7 @@ const closed = { additionalProperties: false } as const;
 export const ModelOptions = Type.Object(
   {
     backend: Type.Enum([...backendNames], {
-      description:
-        'What answers: `openai` is any server that speaks the OpenAI API (LiteLLM, vLLM, Ollama, llama-server); `scripted` replies were written beforehand, not by a model, and every screen says so',
+      description: `What answers. ${backendNames.map((name) => `\`${name}\`: ${modelBackends[name].description}`).join('. ')}`,
     }),
     model: Type.Optional(
       Type.String({
@@ -54,6 +51,16 @@ export const ModelOptions = Type.Object(
         minLength: 1,
         isPath: true,
         description: 'The file of replies, for `scripted` only; relative to the configuration file',
+      }),
+    ),
+    capabilities: Type.Optional(
+      Type.Array(Type.Enum([...capabilities]), {
+        description: 'What the model can do, where that is not what its backend declares',
+      }),
+    ),
+    tier: Type.Optional(
+      Type.Enum(['small', 'medium', 'large'], {
+        description: 'How able it is, to tell a cheap model from a strong one at a glance',
       }),
     ),
     contextTokens: Type.Integer({

@@ -63,6 +63,9 @@ const written: Partial<Record<SectionName, string>> = {
     #maxTokens: 4096
     #timeoutMs: 300000
     #tags: [local, code]
+    # small, medium or large; and what it can do, where that is not what its backend declares.
+    #tier: medium
+    #capabilities: [tools, json-schema, streaming]
   #large:
     #backend: openai
     #model: gpt-5.1

@@ -1,3 +1,5 @@
+import type { Capability } from '../schemas/model-backends.ts';
+
 /** What a role asks of a model. Plain data: it travels in the command `call.ask`. */
 export interface ModelRequest {
   model: string;
@@ -6,6 +8,10 @@ export interface ModelRequest {
   /** Upper bound of the reply, in tokens. */
   maxTokens: number;
   temperature?: number;
+  /** JSON Schema that the reply's text must keep. A backend has its server enforce it where that can; `act.ts` checks it. */
+  schema?: { name: string; schema: Record<string, unknown> };
+  /** Names the run that asks; calls of one run mostly begin with the same messages. */
+  runId?: string;
   /** Who asks and at which turn; scripted replies are chosen by it. */
   role: string;
 }
@@ -59,10 +65,18 @@ export class BackendError extends Error {
   /** How long the provider asked us to wait, if it did. */
   readonly retryAfterMs: number | undefined;
   readonly status: number | undefined;
+  /** The provider's or gateway's own id of the request, where it told one. */
+  readonly requestId: string | undefined;
   constructor(
     kind: 'permanent' | 'retryable',
     problem: string,
-    more: { mend?: string; retryAfterMs?: number; status?: number; cause?: unknown } = {},
+    more: {
+      mend?: string;
+      retryAfterMs?: number | undefined;
+      status?: number | undefined;
+      requestId?: string | undefined;
+      cause?: unknown;
+    } = {},
   ) {
     super(more.mend === undefined ? problem : `${problem}; ${more.mend}`, { cause: more.cause });
     this.name = 'BackendError';
@@ -71,11 +85,14 @@ export class BackendError extends Error {
     this.mend = more.mend;
     this.retryAfterMs = more.retryAfterMs;
     this.status = more.status;
+    this.requestId = more.requestId;
   }
 }
 
 /** One model server behind one interface. Created once a process; holds the key. */
 export interface Backend {
+  /** What it can do for this model. */
+  readonly capabilities: readonly Capability[];
   /**
    * One provider call without retries of its own; throws BackendError. Aborting `signal` ends it at once
    * (with a permanent BackendError: whoever cancelled knows why). Every tool call of a reply has an id that
@@ -87,6 +104,12 @@ export interface Backend {
   ): Promise<ModelReply>;
   /** Is the server there and does it have this model? Costs no tokens. Throws BackendError that names address or variable and the mend. */
   check(model: string, signal: AbortSignal): Promise<void>;
+  /** The names of the models that the server has; absent where it cannot tell. Throws BackendError. */
+  models?(signal: AbortSignal): Promise<string[]>;
+  /** One vector a text, in order; absent where the backend has no embeddings. Throws BackendError. */
+  embed?(texts: string[], signal: AbortSignal): Promise<{ vectors: number[][]; inputTokens: number }>;
+  /** Lets go of what it holds; called when the process ends. */
+  close?(): Promise<void>;
 }
 
 /** One model of the registry, as `switchyard.yaml` gives it. */
@@ -106,5 +129,8 @@ export interface ModelDefinition {
   /** Micro-dollars per million tokens. */
   prices?: { inputMicroDollars: number; outputMicroDollars: number; source: string; asOf: string };
   tags: string[];
+  tier?: 'small' | 'medium' | 'large';
+  /** Given where they are not what the backend declares. */
+  capabilities?: Capability[];
   timeoutMs: number;
 }

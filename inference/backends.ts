@@ -1,4 +1,5 @@
 import { closest } from 'fastest-levenshtein';
+import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
 import { openai } from './backends/openai.ts';
@@ -10,17 +11,19 @@ export type BackendFactory = (
   environment: Record<string, string | undefined>,
 ) => Backend;
 
-/** Every backend, by the name that a model's `backend` gives. A new one is a file in `backends/` and a line here. */
-export const backends: Readonly<Record<string, BackendFactory>> = { openai, scripted };
+/** Makes each backend that `schemas/model-backends.ts` declares. */
+const factories: Readonly<Record<BackendName, BackendFactory>> = { openai, scripted };
 
 /** The backend of `definition`; throws a permanent BackendError that names the accepted values otherwise. */
 export function createBackend(
   definition: ModelDefinition,
   environment: Record<string, string | undefined>,
 ): Backend {
-  const factory = Object.hasOwn(backends, definition.backend) ? backends[definition.backend] : undefined;
+  const factory = Object.hasOwn(factories, definition.backend)
+    ? factories[definition.backend as BackendName]
+    : undefined;
   if (factory) return factory(definition, environment);
-  const names = Object.keys(backends);
+  const names = Object.keys(factories);
   throw new BackendError(
     'permanent',
     `model ${definition.name} names an unknown backend: ${definition.backend}`,

@@ -1,6 +1,7 @@
 import OpenAI, { APIError } from 'openai';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../backend.ts';
+import { capabilitiesOf } from '../capabilities.ts';
 import { toBackendError } from './openai-failure.ts';
 import type { FailureContext } from './openai-failure.ts';
 import { isListed, listModels, unknownModel } from './openai-models.ts';
@@ -52,6 +53,8 @@ export function openai(
   }
 
   return {
+    capabilities: capabilitiesOf(definition),
+
     async complete(request, { signal, onText }) {
       const limit = limitTime(signal, { totalMs: definition.timeoutMs, idleMs });
       try {

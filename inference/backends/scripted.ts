@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelMessage, ModelReply, ModelRequest } from '../backend.ts';
+import { capabilitiesOf } from '../capabilities.ts';
 import { estimateUsage } from '../estimate.ts';
 import { readScript } from './script.ts';
 import type { Scene, ScriptedReply } from './script.ts';
@@ -33,6 +34,7 @@ export function scripted(definition: ModelDefinition): ScriptedBackend {
   const scenes = readScript(definition.script);
   const calls: ScriptedCall[] = [];
   return {
+    capabilities: capabilitiesOf(definition),
     calls,
     async complete(request, { signal, onText }) {
       const call: ScriptedCall = { request };

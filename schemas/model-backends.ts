@@ -1,0 +1,40 @@
+/** What a model can do, as its backend declares it and its entry in `switchyard.yaml` may correct it. */
+export const capabilities = ['tools', 'json-schema', 'streaming', 'embeddings', 'vision'] as const;
+export type Capability = (typeof capabilities)[number];
+
+/** A way of asking a model: what configuration must know of it before a process of it runs. */
+export interface ModelBackend {
+  description: string;
+  /** The server's address: must be given, has a default, or there is none to give. */
+  url: 'required' | { variable?: string; default: string } | 'none';
+  /** The variable that holds the key, where the entry names no other. */
+  apiKeyVariable?: string;
+  /** Where its models run: here, elsewhere, or as the address says. */
+  runs: 'here' | 'elsewhere' | 'by-address';
+  capabilities: readonly Capability[];
+}
+
+/** Every backend, by the name that a model's `backend` gives. A new one is a row here and a file in `inference/backends/`. */
+export const modelBackends = {
+  openai: {
+    description:
+      'any server that speaks the OpenAI API: OpenAI itself, vLLM, llama-server, and gateways that have no entry of their own',
+    url: 'required',
+    runs: 'by-address',
+    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
+  scripted: {
+    description: 'replies that were written beforehand, not by a model; every screen says so',
+    url: 'none',
+    runs: 'here',
+    capabilities: ['tools', 'streaming'],
+  },
+} as const satisfies Record<string, ModelBackend>;
+
+export type BackendName = keyof typeof modelBackends;
+export const backendNames = Object.keys(modelBackends) as BackendName[];
+
+/** The row of a backend; undefined where nobody knows the name. */
+export function modelBackend(name: string): ModelBackend | undefined {
+  return Object.hasOwn(modelBackends, name) ? modelBackends[name as BackendName] : undefined;
+}

@@ -98,7 +98,7 @@ test('owed: a call that was given up is called off until its answer is in', () =
   life.isLate();
   expect(life.owed()[0]).toMatchObject({
     key: `cancel|${callId}`,
-    to: { inbox: 'pool', pool: 'pool-of-small' },
+    to: { inbox: 'role', role: 'inference' },
     data: { callId, runId, role: 'coder' },
     answer: { journal: { entity: 'call', id: callId }, home: { type: 'call.answered', role: 'coder' } },
   });

@@ -82,7 +82,8 @@ function question(definition: AgentDefinition, tools: ToolText[], run: Run): Owe
 function calledOff(definition: AgentDefinition, run: Run, abandoned: Run['abandoned'][number]): Owed {
   return {
     key: `cancel|${abandoned.callId}`,
-    to: { inbox: 'pool', pool: abandoned.pool },
+    // Not to the pool: its workers may all be busy, with the very call that is to be called off.
+    to: { inbox: 'role', role: 'inference' },
     type: 'call.cancel',
     data: {
       callId: abandoned.callId,

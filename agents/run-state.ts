@@ -17,7 +17,6 @@ export type Turn =
 /** A call that was given up while open: it is called off, and a late answer counts its cost only. */
 export interface Abandoned {
   callId: string;
-  pool: string;
   /** Which of the routed choices was asked. */
   choice: number;
   isSettled: boolean;
@@ -213,6 +212,5 @@ function open(run: Run, opens: Opens): Run {
 
 function abandon(run: Run, callId: string): Run {
   const { choice } = run.opens as CallStep;
-  const pool = run.choices[choice]?.pool ?? '';
-  return { ...run, abandoned: [...run.abandoned, { callId, pool, choice, isSettled: false }] };
+  return { ...run, abandoned: [...run.abandoned, { callId, choice, isSettled: false }] };
 }

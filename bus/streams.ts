@@ -39,13 +39,11 @@ export function inboxConsumers(
   const timer = { ...base, ack_wait: nanos(timerAckWaitMs) };
   return [
     { ...base, durable_name: 'submit', filter_subject: submitSubject(namespace) },
-    ...roles
-      .filter((role) => role !== 'inference')
-      .map((role) => ({
-        ...base,
-        durable_name: `role-${role}`,
-        filter_subject: `${namespace}.inbox.role.${role}.>`,
-      })),
+    ...roles.map((role) => ({
+      ...base,
+      durable_name: `role-${role}`,
+      filter_subject: `${namespace}.inbox.role.${role}.>`,
+    })),
     ...['manager', ...agentRoles].map((role) => ({
       ...timer,
       durable_name: `timer-${role}`,

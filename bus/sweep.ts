@@ -89,7 +89,7 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     const intent = service.openIntent(folded.state);
     if (intent) {
       isSettled = false;
-      const input = await inputOfIntent(journal, folded, intent.inputId, intent.claim.sequence);
+      const input = await inputOfIntent(journal, folded, intent.inputId);
       if (input) {
         await send(bus, input.subject, input.event, v4());
         sent += 1;
@@ -157,19 +157,19 @@ export function openSweep<State>(options: SweepOptions<State>): { sweep(): Promi
     };
   }
 
-  /** A message that still waits, or is in somebody's hands, needs no copy. */
+  /** A message that still waits, or is in somebody's hands, needs no copy. Counted, since no role may read what waits. */
   async function isWaiting(subject: string): Promise<boolean> {
-    const waiting = await bus.manager.direct
-      .getMessage(streams.inbox, { last_by_subj: subject })
-      .catch(() => null);
-    return waiting !== null;
+    const { state } = await bus.manager.streams.info(streams.inbox, { subjects_filter: subject });
+    return (state.subjects?.[subject] ?? 0) > 0;
   }
 
-  /** The message whose delivery opened the intent, made again from the record, unless it is still there. */
-  async function inputOfIntent(journal: string, folded: Folded<State>, inputId: string, sequence: number) {
-    const still = await bus.manager.direct.getMessage(streams.inbox, { seq: sequence }).catch(() => null);
-    if (still) return undefined;
+  /**
+   * The message whose delivery opened the intent, made again from the record, unless something of its task is still
+   * there: that may be the very message, and once it is gone, the next sweep looks again.
+   */
+  async function inputOfIntent(journal: string, folded: Folded<State>, inputId: string) {
     const { taskId, id } = readJournalSubject(namespace, journal)!;
+    if (await isWaiting(roleInbox(namespace, service.role, taskId))) return undefined;
     for await (const { event: said } of readBelieved(believing, journal)) {
       const { given } = said.data as { given?: Given };
       if (given?.inputId !== inputId) continue;

@@ -121,7 +121,11 @@ function temperature(ask: Ask): { temperature?: number } {
 
 await serve(membership, joined, {
   service,
-  intakes: pools.map((pool) => ({ consumer: `pool-${pool}`, slots: config.slots.inference })),
+  intakes: [
+    ...pools.map((pool) => ({ consumer: `pool-${pool}`, slots: config.slots.inference })),
+    // What calls a model call off never waits for a free slot of its pool.
+    { consumer: 'role-inference', slots: 4 },
+  ],
   pools,
   tags: usable.flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),
 });

@@ -77,6 +77,7 @@ export const callRows = [
     kind: 'command',
     journal: 'call',
     type: 'call.ask',
+    inbox: 'pool',
     publishedBy: agentRoles,
     consumedBy: ['inference'],
     summary: 'Asks a pool for one reply.',
@@ -89,7 +90,7 @@ export const callRows = [
     type: 'call.cancel',
     publishedBy: agentRoles,
     consumedBy: ['inference'],
-    summary: 'The run no longer waits for this call.',
+    summary: 'The run no longer waits for this call. Any inference process takes it, however busy the pool is.',
     data: Type.Object({
       callId,
       runId: Type.String(),

@@ -40,8 +40,8 @@ function journalOf(namespace: string, entity: Entity, role: string, hole: Hole):
   }
 }
 
-function inboxOf(namespace: string, consumer: Author, hole: Hole): Destination {
-  if (consumer === 'inference') {
+function inboxOf(namespace: string, row: Row, consumer: Author, hole: Hole): Destination {
+  if (row.inbox === 'pool') {
     return {
       channel: 'inbox.pool',
       subject: poolInbox(namespace, hole('pool'), hole('taskId')),
@@ -84,7 +84,7 @@ export function destinationsOf(row: Row, namespace: string, hole: Hole, author?:
         .map((role) => timerOf(namespace, role, hole));
     case 'command':
     case 'homecoming':
-      return row.consumedBy.map((consumer) => inboxOf(namespace, consumer, hole));
+      return row.consumedBy.map((consumer) => inboxOf(namespace, row, consumer, hole));
   }
 }
 

@@ -51,7 +51,7 @@ function reads(stream: string): string[] {
   ];
 }
 
-/** Asking whether a message still waits, without a consumer: on a work queue that would take it from its role. */
+/** Reading a journal without a consumer. */
 function looksAt(stream: string): string[] {
   return [`$JS.API.STREAM.INFO.${stream}`, `$JS.API.DIRECT.GET.${stream}`, `$JS.API.DIRECT.GET.${stream}.>`];
 }
@@ -109,7 +109,8 @@ function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
       // A journal is read without a consumer: a role that could make one could have events delivered anywhere.
       ...looksAt(streams.events),
       ...reads(`KV_${registryBucket(namespace)}`),
-      ...looksAt(streams.inbox),
+      // Whether something waits for a subject, as a count; what it says only its receiver is handed.
+      `$JS.API.STREAM.INFO.${streams.inbox}`,
       ...(agentRoles.includes(role as AgentRole) ? [...readsObjects(objects), ...putsObjects(objects)] : []),
       ...intakes.flatMap((one) => takes(streams.inbox, one)),
     ],

@@ -23,6 +23,8 @@ export interface Row<Data extends TSchema = TSchema> {
   kind: 'event' | 'command' | 'homecoming' | 'timer' | 'request';
   /** The journal the event is appended to, or the one the command is decided on. */
   journal: Entity;
+  /** A command that waits for a free worker of a pool, rather than for any process of the role. */
+  inbox?: 'pool';
   publishedBy: readonly Author[];
   consumedBy: readonly Author[];
   summary: string;

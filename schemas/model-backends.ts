@@ -38,3 +38,26 @@ export const backendNames = Object.keys(modelBackends) as BackendName[];
 export function modelBackend(name: string): ModelBackend | undefined {
   return Object.hasOwn(modelBackends, name) ? modelBackends[name as BackendName] : undefined;
 }
+
+/**
+ * True for a model that runs on this machine, so that asking it opens no connection to another. `url` is the one
+ * that is asked, defaults and variables filled in; left out: the backend's own default.
+ */
+export function isLocal(definition: { backend: string; model?: string | undefined; url?: string | undefined }): boolean {
+  const backend = modelBackend(definition.backend);
+  if (backend === undefined || backend.runs === 'elsewhere') return false;
+  if (backend.runs === 'here') return true;
+  // Ollama hands such a model on to its own service, whatever the address.
+  if (/[:-]cloud$/.test(definition.model ?? '')) return false;
+  const url = definition.url ?? (typeof backend.url === 'object' ? backend.url.default : undefined);
+  return url !== undefined && isLoopback(url);
+}
+
+/** True for an address that cannot leave this machine; other names are not looked up. */
+export function isLoopback(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  // A name may end with the root's dot; URL writes IPv4 addresses of every notation as four decimal numbers.
+  const name = new URL(url).hostname.toLowerCase().replace(/\.$/, '');
+  if (name === 'localhost' || name.endsWith('.localhost') || name === '[::1]') return true;
+  return /^127(\.\d{1,3}){3}$/.test(name) || /^\[::ffff:7f[0-9a-f]{2}:/.test(name);
+}

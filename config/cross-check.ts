@@ -36,6 +36,16 @@ function modelProblems({ models }: Config): Problem[] {
         'maxTokens',
         `a reply of ${model.maxTokens} tokens leaves no room in a context of ${model.contextTokens}; make it smaller than contextTokens`,
       );
+    for (const option of ['file', 'slots', 'threads', 'gpuLayers', 'workers'] as const)
+      if (model[option] !== undefined && model.backend !== 'llama')
+        say(option, 'it is for the backend `llama` only; leave it out');
+    if (model.backend === 'llama') {
+      if (model.file === undefined) say(undefined, '"file" is missing; accepted: the path of a GGUF file');
+      else if (!existsSync(model.file))
+        say('file', `there is no file ${model.file}; fetch it or correct the path`);
+      for (const option of ['url', 'apiKeyVariable'] as const)
+        if (model[option] !== undefined) say(option, 'the backend `llama` asks no server; leave it out');
+    }
     if (model.backend !== 'scripted') {
       if (model.script !== undefined) say('script', 'it is for the backend `scripted` only; leave it out');
       continue;

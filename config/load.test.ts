@@ -3,6 +3,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { defaultLimits } from '../schemas/bounds.ts';
+import { backendNames } from '../schemas/model-backends.ts';
 import { allowInState } from './allowed.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { configDigest, findConfigFile, loadConfig } from './load.ts';
@@ -145,12 +146,12 @@ test.each([
   {
     it: 'a model without a backend',
     text: 'models:\n  fast: { model: m }\n',
-    says: '2:3 models.fast: "backend" is missing; accepted: openai, scripted',
+    says: `2:3 models.fast: "backend" is missing; accepted: ${backendNames.join(', ')}`,
   },
   {
     it: 'an unknown backend',
     text: 'models:\n  fast: { backend: opnai }\n',
-    says: '2:11 models.fast.backend: found the text "opnai"; accepted: openai, scripted; did you mean "openai"?',
+    says: `2:11 models.fast.backend: found the text "opnai"; accepted: ${backendNames.join(', ')}; did you mean "openai"?`,
   },
   {
     it: 'a name of a model that cannot be one',

@@ -53,6 +53,43 @@ export const ModelOptions = Type.Object(
         description: 'The file of replies, for `scripted` only; relative to the configuration file',
       }),
     ),
+    file: Type.Optional(
+      Type.String({
+        minLength: 1,
+        isPath: true,
+        description: 'The GGUF file, for `llama` only; relative to the configuration file',
+      }),
+    ),
+    slots: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 256,
+        description:
+          'How many replies one gpu-worker writes at a time, each with a context of its own, for `llama` only; left out: by the machine',
+      }),
+    ),
+    threads: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1024,
+        description: 'Processor threads of one gpu-worker, for `llama` only; left out: cores - 1',
+      }),
+    ),
+    gpuLayers: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 10_000,
+        description:
+          'Layers of the model that lie on the graphics card, for `llama` only; left out: as many as it holds',
+      }),
+    ),
+    workers: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 64,
+        description: 'How many gpu-workers `up` starts for it, for `llama` only; left out: 1',
+      }),
+    ),
     capabilities: Type.Optional(
       Type.Array(Type.Enum([...capabilities]), {
         description: 'What the model can do, where that is not what its backend declares',

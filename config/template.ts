@@ -74,6 +74,8 @@ const written: Partial<Record<SectionName, string>> = {
     #pool: openai
     #contextTokens: 128000
     #prices: { inputMicroDollars: 1250000, outputMicroDollars: 10000000, source: price list, asOf: '2026-11-20' }
+  # A GGUF file that a gpu-worker loads takes \`backend: llama\` and \`file: models/NAME.gguf\`, and if you like
+  # \`slots\`, \`threads\`, \`gpuLayers\` and \`workers\`.
   # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and
   # \`script: replies.yaml\`, a path relative to this file.
 `,

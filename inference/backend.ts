@@ -124,6 +124,14 @@ export interface ModelDefinition {
   apiKeyVariable?: string;
   /** Path of the script, for `scripted`. */
   script?: string;
+  /** Path of the GGUF file, for `llama`. */
+  file?: string;
+  /** Parallel replies, threads and layers on the card of one gpu-worker, for `llama`; absent: by the machine. */
+  slots?: number;
+  threads?: number;
+  gpuLayers?: number;
+  /** How many gpu-workers `up` starts, for `llama`; absent: 1. */
+  workers?: number;
   contextTokens: number;
   maxTokens: number;
   /** Micro-dollars per million tokens. */

@@ -23,6 +23,13 @@ export const modelBackends = {
     runs: 'by-address',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
+  llama: {
+    description:
+      'a GGUF file that a gpu-worker of this mesh loads with llama.cpp, on the processor or a card',
+    url: 'none',
+    runs: 'here',
+    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
   scripted: {
     description: 'replies that were written beforehand, not by a model; every screen says so',
     url: 'none',
@@ -43,7 +50,11 @@ export function modelBackend(name: string): ModelBackend | undefined {
  * True for a model that runs on this machine, so that asking it opens no connection to another. `url` is the one
  * that is asked, defaults and variables filled in; left out: the backend's own default.
  */
-export function isLocal(definition: { backend: string; model?: string | undefined; url?: string | undefined }): boolean {
+export function isLocal(definition: {
+  backend: string;
+  model?: string | undefined;
+  url?: string | undefined;
+}): boolean {
   const backend = modelBackend(definition.backend);
   if (backend === undefined || backend.runs === 'elsewhere') return false;
   if (backend.runs === 'here') return true;

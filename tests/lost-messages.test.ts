@@ -33,7 +33,7 @@ async function lose(type: string): Promise<void> {
 }
 
 const isBack = (type: string) =>
-  eventually(async () => (await waiting(type)).length > 0, `the sweep to bring ${type} back`, 10_000);
+  eventually(async () => (await waiting(type)).length > 0, `the sweep to bring ${type} back`);
 
 async function start(role: Role): Promise<BareProcess> {
   const started = yard.startBare(role);

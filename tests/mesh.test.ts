@@ -362,7 +362,7 @@ test(
     });
     await followUntil(first.client, taskId, (_one, type) => type === 'call.intended', 20_000);
     first.kill('SIGKILL');
-    await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone', 6000);
+    await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone');
     const logs = join(first.stateDirectory, 'logs');
     for (const name of readdirSync(logs))
       expect(readFileSync(join(logs, name), 'utf8'), name).not.toContain('nobody caught');

@@ -423,7 +423,7 @@ describe('own repository, on a running mesh:', () => {
       const cancelled = await up.switchyard(['cancel', taskId, '--reason', 'no longer wanted', '--json']);
       expect(cancelled).toMatchObject({ code: 0 });
       expect(outcome(cancelled)).toMatchObject({ state: 'cancelled' });
-      await eventually(() => request.aborted, 'the call to be hung up', 5000);
+      await eventually(() => request.aborted, 'the call to be hung up');
       const watched = await up.switchyard(['watch', taskId, '--json']);
       expect(watched).toMatchObject({ code: 3 });
       expect(outcome(watched).reasons.join()).toContain('no longer wanted');
@@ -444,7 +444,7 @@ describe('own repository, on a running mesh:', () => {
       const paused = await up.switchyard(['pause', taskId, '--reason', 'lunch', '--json']);
       expect(paused).toMatchObject({ code: 0 });
       expect(outcome(paused)).toMatchObject({ state: 'paused' });
-      await eventually(() => request.aborted, 'the call to be hung up', 5000);
+      await eventually(() => request.aborted, 'the call to be hung up');
       const resumed = await up.switchyard(['resume', taskId, '--watch', '--json']);
       expect(resumed).toMatchObject({ code: 0 });
     },

@@ -122,6 +122,8 @@ export interface ModelDefinition {
   url?: string;
   /** Name of the environment variable that holds the key, never the key. */
   apiKeyVariable?: string;
+  /** Which of OpenAI's two APIs it is asked by; left out: the one that serves it. */
+  api?: 'chat' | 'responses';
   /** Path of the script, for `scripted`. */
   script?: string;
   /** Path of the GGUF file, for `llama`. */

@@ -1,3 +1,8 @@
+/** What every loopback server answers as the vector of a text: whole numbers, exact in any format. */
+export function embeddingOf(text: string): number[] {
+  return [text.length, text.codePointAt(0) ?? 0, text.codePointAt(text.length - 1) ?? 0];
+}
+
 /**
  * What a model server does with one request, in words that hold for every provider's wire format: a loopback
  * server per provider plays it, and one contract suite asks it of each backend.
@@ -22,6 +27,7 @@ export type Behaviour =
       status: number;
       headers?: Record<string, string>;
       message?: string;
+      /** In OpenAI's words, such as `context_length_exceeded`; another provider's server says it in its own. */
       code?: string;
       type?: string;
       param?: string;

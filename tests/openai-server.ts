@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { embeddingOf } from './model-behaviour.ts';
 import type { Behaviour, PlayedToolCall } from './model-behaviour.ts';
 
 /** A chat-completions request as it came over the wire, the parts that a test or a played session looks at. */
@@ -14,6 +15,10 @@ export interface ChatRequest {
   max_tokens?: number;
   max_completion_tokens?: number;
   temperature?: number;
+  response_format?: {
+    type: string;
+    json_schema?: { name: string; schema: Record<string, unknown>; strict?: boolean };
+  };
 }
 
 export interface ChatMessage {
@@ -44,8 +49,9 @@ export type Behave = (request: ChatRequest, index: number) => Behaviour | Promis
 
 /**
  * Starts a loopback server that speaks the OpenAI chat-completions API by its documentation: `POST
- * /v1/chat/completions` (streamed) and `GET /v1/models`. `models`: those it has (any other is a 404); by
- * default it lists `test-model` and takes every name. `key`: the one it wants; none by default.
+ * /v1/chat/completions` (streamed), `POST /v1/embeddings` and `GET /v1/models`. `models`: those it has (any other is a
+ * 404); by default it lists `test-model` and takes every name. `key`: the one it wants; none by default. The id of the
+ * n-th chat completion is `request-n`, counted from 0.
  */
 export async function startOpenAiServer(options: {
   behave: Behave;
@@ -72,6 +78,9 @@ export async function startOpenAiServer(options: {
       }));
       return sendJson(response, 200, { object: 'list', data });
     }
+    if (request.method === 'POST' && request.url === '/v1/embeddings') {
+      return sendEmbeddings(response, await readBody(request));
+    }
     if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
       return sendError(response, { kind: 'error', status: 404, message: `no such path: ${request.url}` });
     }
@@ -79,6 +88,7 @@ export async function startOpenAiServer(options: {
     const record: RecordedRequest = { body, headers: request.headers, aborted: false };
     response.on('close', () => (record.aborted = !response.writableFinished));
     const index = requests.push(record) - 1;
+    response.setHeader('x-request-id', `request-${index}`);
     if (options.models && !options.models.includes(body.model)) {
       const message = `The model '${body.model}' does not exist`;
       return sendError(response, { kind: 'error', status: 404, message, code: 'model_not_found' });
@@ -196,7 +206,7 @@ interface EventStream {
 }
 
 function openStream(response: ServerResponse, body: ChatRequest, index: number): EventStream {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': `request-${index}` });
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
   const raw = (data: string) => void response.write(`data: ${data}\n\n`);
   const frame = { id: `chatcmpl-${index}`, object: 'chat.completion.chunk', created: 0, model: body.model };
   return {
@@ -206,6 +216,16 @@ function openStream(response: ServerResponse, body: ChatRequest, index: number):
     },
     usage: (usage) => raw(JSON.stringify({ ...frame, choices: [], usage })),
   };
+}
+
+function sendEmbeddings(response: ServerResponse, body: string): void {
+  const { model, input } = JSON.parse(body) as { model: string; input: string | string[] };
+  const texts = typeof input === 'string' ? [input] : input;
+  const data = texts.map((text, index) => ({ object: 'embedding', index, embedding: embeddingOf(text) }));
+  const tokens = texts.join('').length;
+  const usage = { prompt_tokens: tokens, total_tokens: tokens };
+  // In any order, as the documentation allows; the index counts.
+  sendJson(response, 200, { object: 'list', model, data: data.toReversed(), usage });
 }
 
 function sendError(response: ServerResponse, error: Extract<Behaviour, { kind: 'error' }>): void {

@@ -1,7 +1,7 @@
 import { APIError } from 'openai';
 import { censorText } from '../../schemas/secrets.ts';
 import { BackendError } from '../backend.ts';
-import { readRetryAfter } from './retry-after.ts';
+import { waitAfterLimit } from './openai-rate-limit.ts';
 
 /** What a failure is told with: names and addresses, and the key only to keep it out of every message. */
 export interface FailureContext {
@@ -9,17 +9,40 @@ export interface FailureContext {
   model: string;
   apiKeyVariable: string | undefined;
   key: string | undefined;
+  /** The server's id of the request, once its answer has begun. */
+  requestId?: string | undefined;
+}
+
+/** A gateway's own id of a request goes before that of whoever stands behind it. */
+export function requestIdOf(headers: Headers | undefined): string | undefined {
+  return headers?.get('x-litellm-call-id') ?? headers?.get('x-request-id') ?? undefined;
 }
 
 const contextOverflow =
   /context_length_exceeded|exceed_context_size|context (length|size|window)|maximum context|prompt is too long/i;
 
+const noQuota = /insufficient_quota|exceeded your current quota|billing_hard_limit/i;
+
 /**
- * What the official client threw, as a BackendError: by HTTP status, by the error object inside a stream, or
- * by the reason why no answer came at all. (A 404 is told apart by the backend, which can ask for the models.)
+ * What the official client threw, as a BackendError with the id of its request: by HTTP status, by the error object
+ * inside a stream, or by the reason why no answer came at all. (A 404 is told apart by the backend, which can ask for
+ * the models.)
  */
 export function toBackendError(error: unknown, context: FailureContext): BackendError {
-  if (error instanceof BackendError) return error;
+  const told = error instanceof BackendError ? error : explain(error, context);
+  const own = error instanceof APIError ? requestIdOf(error.headers) : undefined;
+  return withRequestId(told, own ?? context.requestId);
+}
+
+/** The same error with the id of its request. */
+export function withRequestId(error: BackendError, requestId: string | undefined): BackendError {
+  if (requestId === undefined || error.requestId !== undefined) return error;
+  const { kind, problem, mend, retryAfterMs, status, cause } = error;
+  const more = { ...(mend !== undefined && { mend }), retryAfterMs, status, cause, requestId };
+  return new BackendError(kind, problem, more);
+}
+
+function explain(error: unknown, context: FailureContext): BackendError {
   if (!(error instanceof APIError)) return brokenStream(error, context);
   const status = error.status ?? statusInStream(error);
   if (status === undefined)
@@ -27,28 +50,13 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
   const excerpt = excerptOf(error, context);
   const more = { status, cause: censoredCause(error, context) };
   if (status === 401 || status === 403) return refusedKey(status, error, context);
-  if (contextOverflow.test(`${error.code} ${error.type} ${error.message}`) && status < 500) {
-    return new BackendError(
-      'permanent',
-      `the request is larger than the context of ${context.model}: ${excerpt}`,
-      {
-        ...more,
-        mend: "set the model's contextTokens to what the server really gives it",
-      },
-    );
-  }
-  if (status === 429 && error.code === 'insufficient_quota') {
-    return new BackendError(
-      'permanent',
-      `the account behind ${context.address} has no quota left: ${excerpt}`,
-      more,
-    );
-  }
+  if (isOverflow(error) && status < 500) return tooLarge(excerpt, context, more);
+  if (status === 429 && noQuota.test(wordsOf(error))) return emptyAccount(excerpt, context, more);
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) {
-    const retryAfterMs = readRetryAfter(error.headers, Date.now());
+    const retryAfterMs = waitAfterLimit(error.headers, Date.now());
     return new BackendError('retryable', `${context.address} answered ${status}: ${excerpt}`, {
       ...more,
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
+      retryAfterMs,
     });
   }
   if (/does not support tools|tool.*not supported/i.test(error.message)) {
@@ -62,6 +70,23 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
     `${context.address} refused the request (${status}): ${excerpt}`,
     more,
   );
+}
+
+const wordsOf = (error: APIError) => `${error.code} ${error.type} ${error.message}`;
+const isOverflow = (error: APIError) => contextOverflow.test(wordsOf(error));
+
+type More = { status?: number; cause?: Error };
+
+function tooLarge(excerpt: string, context: FailureContext, more: More): BackendError {
+  const problem = `the request is larger than the context of ${context.model}: ${excerpt}`;
+  const mend = "set the model's contextTokens to what the server really gives it";
+  return new BackendError('permanent', problem, { ...more, mend });
+}
+
+function emptyAccount(excerpt: string, context: FailureContext, more: More): BackendError {
+  const problem = `the account behind ${context.address} has no quota left: ${excerpt}`;
+  const mend = 'add credit or raise the limit at the provider, or name another model as a fallback';
+  return new BackendError('permanent', problem, { ...more, mend });
 }
 
 /** The server's own words tell a wrong key from an archived project; some repeat the key, whole or in part. */
@@ -100,12 +125,17 @@ function noAnswer(error: APIError, context: FailureContext): BackendError {
   });
 }
 
+/** What the responses API names as the code of a response that failed, where no other try can help. */
+const permanentCodes =
+  /^(invalid_|unsupported_|image_|failed_to_download|bio_policy|cyber_policy|vector_store_not)/;
+
 function inStream(error: APIError, context: FailureContext): BackendError {
   const excerpt = excerptOf(error, context);
-  const isOverflow = contextOverflow.test(`${error.code} ${error.type} ${error.message}`);
-  return isOverflow
-    ? new BackendError('permanent', `the request is larger than the context of ${context.model}: ${excerpt}`)
-    : new BackendError('retryable', `${context.address} broke off its reply: ${excerpt}`);
+  if (isOverflow(error)) return tooLarge(excerpt, context, {});
+  if (noQuota.test(wordsOf(error))) return emptyAccount(excerpt, context, {});
+  if (permanentCodes.test(`${error.code}`))
+    return new BackendError('permanent', `${context.address} refused the request: ${excerpt}`);
+  return new BackendError('retryable', `${context.address} broke off its reply: ${excerpt}`);
 }
 
 function brokenStream(error: unknown, context: FailureContext): BackendError {
@@ -131,9 +161,11 @@ function rootReason(error: Error): string {
   return reason;
 }
 
-function excerptOf(error: APIError, context: FailureContext): string {
+/** The server's own words on one line, without the key and openly cut, with the id that it gave the request. */
+export function excerptOf(error: APIError, context: FailureContext): string {
   const text = censor(error.message, context).replace(/\s+/g, ' ');
-  const id = error.requestID ? ` (request ${error.requestID})` : '';
+  const requestId = requestIdOf(error.headers) ?? context.requestId;
+  const id = requestId === undefined ? '' : ` (request ${requestId})`;
   return (text.length > 300 ? `${text.slice(0, 300)}... [cut]` : text) + id;
 }
 

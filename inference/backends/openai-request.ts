@@ -1,23 +1,18 @@
 import type OpenAI from 'openai';
 import type { ModelMessage, ModelRequest, ToolDescription } from '../backend.ts';
-
-/** What some servers refuse, or know by another name; found out by asking, then remembered by the backend. */
-export type RefusedParameter = 'max_tokens' | 'max_completion_tokens' | 'temperature' | 'stream_options';
-
-const adjustable: RefusedParameter[] = [
-  'max_tokens',
-  'max_completion_tokens',
-  'temperature',
-  'stream_options',
-];
+import { schemaWayOf } from './openai-learned.ts';
+import type { Learned } from './openai-learned.ts';
+import { messagesFor, schemaName } from './openai-schema.ts';
 
 type StreamingParams = OpenAI.Chat.Completions.ChatCompletionCreateParamsStreaming;
 
-/** A request as the chat-completions API wants it, without the parameters that this server refuses. */
-export function toParams(request: ModelRequest, refused: ReadonlySet<RefusedParameter>): StreamingParams {
+/** A request as the chat-completions API wants it, without what this server refuses. */
+export function toParams(request: ModelRequest, learned: Learned): StreamingParams {
+  const { refused } = learned;
+  const way = schemaWayOf(request, learned);
   const params: StreamingParams = {
     model: request.model,
-    messages: request.messages.map(toMessage),
+    messages: messagesFor(request, way).map(toMessage),
     stream: true,
   };
   // An empty list is an error to some servers.
@@ -27,21 +22,14 @@ export function toParams(request: ModelRequest, refused: ReadonlySet<RefusedPara
   if (request.temperature !== undefined && !refused.has('temperature'))
     params.temperature = request.temperature;
   if (!refused.has('stream_options')) params.stream_options = { include_usage: true };
+  if (request.schema && way !== 'in-prompt') {
+    const { name, schema } = request.schema;
+    params.response_format = {
+      type: 'json_schema',
+      json_schema: { name: schemaName(name), schema, strict: way === 'strict' },
+    };
+  }
   return params;
-}
-
-/** The parameter that a 400 or 422 complains about, if it is one that we can do without. */
-export function refusedParameter(
-  error: { status?: number | undefined; param?: string | null | undefined; message: string },
-  sent: StreamingParams,
-): RefusedParameter | undefined {
-  if (error.status !== 400 && error.status !== 422) return undefined;
-  const candidates = adjustable.filter((name) => sent[name] !== undefined);
-  const named = candidates.find((name) => name === error.param);
-  if (named) return named;
-  const isAboutParameter = /unsupported|not supported|not permitted|unrecognized|unknown|unexpected|extra/i;
-  if (!isAboutParameter.test(error.message)) return undefined;
-  return candidates.find((name) => new RegExp(`\\b${name}\\b`).test(error.message));
 }
 
 function toMessage(message: ModelMessage): OpenAI.Chat.Completions.ChatCompletionMessageParam {

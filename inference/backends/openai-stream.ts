@@ -21,7 +21,7 @@ export interface ReplyDraft {
   content: string;
   drafts: Draft[];
   finish: string | undefined;
-  usage: OpenAI.CompletionUsage | undefined;
+  usage: { inputTokens: number; outputTokens: number } | undefined;
 }
 
 export function emptyDraft(): ReplyDraft {
@@ -30,13 +30,15 @@ export function emptyDraft(): ReplyDraft {
 
 /** Takes one chunk into the draft and returns the text it brought. */
 export function takeChunk(draft: ReplyDraft, chunk: Chunk): string {
-  if (chunk.usage) draft.usage = chunk.usage;
+  if (chunk.usage)
+    draft.usage = { inputTokens: chunk.usage.prompt_tokens, outputTokens: chunk.usage.completion_tokens };
   // Usage comes in a chunk without choices, and some servers send chunks of their own making.
   const choice = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
   if (!choice) return '';
   for (const delta of choice.delta?.tool_calls ?? []) takeCall(draft.drafts, delta);
   if (choice.finish_reason) draft.finish = choice.finish_reason;
-  const text = choice.delta?.content ?? '';
+  // The model says no in words of another kind.
+  const text = choice.delta?.content ?? choice.delta?.refusal ?? '';
   draft.content += text;
   return text;
 }
@@ -59,11 +61,7 @@ function takeCall(drafts: Draft[], delta: CallDelta): void {
 }
 
 /** The reply, once the stream has ended. Throws a retryable BackendError if it ended before the reply did. */
-export function finishReply(
-  draft: ReplyDraft,
-  request: ModelRequest,
-  requestId: string | undefined,
-): ModelReply {
+export function finishReply(draft: ReplyDraft, request: ModelRequest): ModelReply {
   if (draft.finish === undefined) {
     throw new BackendError('retryable', 'the stream ended before the reply was finished');
   }
@@ -73,14 +71,10 @@ export function finishReply(
   const { content, drafts } = withTextCall(draft, request);
   const toolCalls = nameCalls(drafts, request);
   const usage = draft.usage
-    ? {
-        inputTokens: draft.usage.prompt_tokens,
-        outputTokens: draft.usage.completion_tokens,
-        estimated: false,
-      }
+    ? { ...draft.usage, estimated: false }
     : estimateUsage(request, content, toolCalls);
   const finish = draft.finish === 'length' ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop';
-  return { content, toolCalls, finish, usage, ...(requestId !== undefined && { requestId }) };
+  return { content, toolCalls, finish, usage };
 }
 
 /** Takes a call that the model wrote as its text for what it was meant to be. */

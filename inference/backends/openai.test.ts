@@ -21,7 +21,7 @@ function definitionAt(url: string, more: Partial<ModelDefinition> = {}): ModelDe
     contextTokens: 8000,
     maxTokens: 500,
     tags: [],
-    timeoutMs: 5000,
+    timeoutMs: 20_000,
     ...more,
   };
 }
@@ -39,7 +39,7 @@ backendContract('openai', async () => {
     apiKeyVariable: 'TEST_MODEL_KEY',
     key,
     play: (...more) => (behaviours = more),
-    backend: ({ timeoutMs = 5000, idleTimeoutMs } = {}) =>
+    backend: ({ timeoutMs = 20_000, idleTimeoutMs } = {}) =>
       openai(keyed(server.url, { timeoutMs }), { TEST_MODEL_KEY: key }, { idleTimeoutMs }),
     backendWithWrongKey: () => openai(keyed(server.url), { TEST_MODEL_KEY: `${key}-old` }),
     backendWithoutServer: () => ({
@@ -47,6 +47,8 @@ backendContract('openai', async () => {
       address: freeUrl,
     }),
     calls: () => ({ count: server.requests.length, lastAborted: server.requests.at(-1)?.aborted ?? false }),
+    schemaAsked: () => server.requests.at(-1)?.body.response_format?.json_schema?.schema,
+    requestIds: () => server.requests.map((_, index) => `request-${index}`),
     stop: () => server.close(),
   };
 });

@@ -74,6 +74,11 @@ export const boundaries: Boundary[] = [
   },
   pure('inference'),
   {
+    files: ['gpu-worker/**'],
+    mayImport: ['gpu-worker/**', 'inference/**', 'bus/**', 'config/**', 'schemas/**', '!**/main.ts'],
+    rule: 'a gpu-worker is an inference process of its own kind: it imports inference, bus, config and schemas',
+  },
+  {
     files: ['observability/telemetry.ts'],
     mayImport: ['schemas/**'],
     rule: 'telemetry is preloaded before everything: it imports schemas only',
@@ -122,6 +127,11 @@ const owned = [
     packages: ['openai', 'openai/**'],
     users: ['inference/backends/**'],
     rule: 'providers are asked, and keys held, in inference/backends',
+  },
+  {
+    packages: ['node-llama-cpp', '@huggingface/jinja'],
+    users: ['gpu-worker/**'],
+    rule: 'llama.cpp is loaded in gpu-worker alone',
   },
   { packages: ['pino', 'pino-pretty'], users: ['bus/log.ts'], rule: 'logging is bus/log.ts' },
   { packages: ['commander'], users: ['cli/**'], rule: 'the command line is read in cli' },

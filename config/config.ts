@@ -34,6 +34,8 @@ export const Slots = Type.Object(
   },
 );
 
+export const modes = ['local-only', 'local+api'] as const;
+
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** The shape of `switchyard.yaml`. Every option has a description; those that may be left out, a default. */
@@ -47,6 +49,11 @@ export const Config = Type.Object(
       ...closed,
       description:
         'How far a task may go. A task may ask for less, never for more; reaching one pauses it with the reason',
+    }),
+    mode: Type.Enum([...modes], {
+      default: 'local+api',
+      description:
+        'Which models may be asked: `local-only` those on this machine, so that nothing of your work leaves it; `local+api` all',
     }),
     models: Models,
     roles: RolePreferences,

@@ -39,7 +39,8 @@ function problems(text: string | Buffer): string[] {
   return [];
 }
 
-const model = 'models:\n  fast: { backend: openai, model: m }\n';
+const url = 'url: http://127.0.0.1:1/v1';
+const model = `models:\n  fast: { backend: openai, ${url}, model: m }\n`;
 
 test.each([
   ['no file', undefined],
@@ -71,7 +72,7 @@ test.each([
   {
     it: 'an unknown section',
     text: 'limit:\n  hops: 3\n',
-    says: '1:1 limit: there is no such option; accepted: mesh, processes, slots, allow, limits, models, roles, routes, tools, log; did you mean "limits"?',
+    says: '1:1 limit: there is no such option; accepted: mesh, processes, slots, allow, limits, mode, models, roles, routes, tools, log; did you mean "limits"?',
   },
   {
     it: 'an unknown option',
@@ -126,7 +127,7 @@ test.each([
   {
     it: 'a list at the root',
     text: '- mesh\n',
-    says: '1:1 found a list; accepted: a section with mesh, processes, slots, allow, limits, models, roles, routes, tools, log',
+    says: '1:1 found a list; accepted: a section with mesh, processes, slots, allow, limits, mode, models, roles, routes, tools, log',
   },
   {
     it: 'a text where a list belongs',
@@ -225,12 +226,12 @@ test.each([
   },
   {
     it: 'a script for a real model',
-    text: 'models:\n  fast: { backend: openai, script: a.json }\n',
+    text: `models:\n  fast: { backend: openai, script: a.json, ${url} }\n`,
     says: '2:28 models.fast.script: it is for the backend `scripted` only; leave it out',
   },
   {
     it: 'a reply as long as the context',
-    text: 'models:\n  fast: { backend: openai, contextTokens: 4096, maxTokens: 4096 }\n',
+    text: `models:\n  fast: { backend: openai, contextTokens: 4096, maxTokens: 4096, ${url} }\n`,
     says: '2:49 models.fast.maxTokens: a reply of 4096 tokens leaves no room in a context of 4096; make it smaller than contextTokens',
   },
   {
@@ -381,12 +382,13 @@ test('configuration: credentials that others may read are refused', () => {
 });
 
 test('models: an entry has its name, its defaults, and its own name as the model', () => {
-  const config = load('models:\n  big: { backend: openai }\n');
+  const config = load(`models:\n  big: { backend: openai, ${url} }\n`);
   expect(modelDefinitions(config.models)).toEqual([
     {
       name: 'big',
       model: 'big',
       backend: 'openai',
+      url: 'http://127.0.0.1:1/v1',
       pool: 'default',
       contextTokens: 32_768,
       maxTokens: 4096,
@@ -399,7 +401,7 @@ test('models: an entry has its name, its defaults, and its own name as the model
 test('roles: who names no model asks all real ones in their order, and a scripted one only by name', () => {
   writeFileSync(join(folder, 'demo.json'), '{}');
   const config = load(
-    'models:\n  demo: { backend: scripted, script: demo.json }\n  b: { backend: openai }\n  a: { backend: openai }\n' +
+    `models:\n  demo: { backend: scripted, script: demo.json }\n  b: { backend: openai, ${url} }\n  a: { backend: openai, ${url} }\n` +
       'roles:\n  tester: { models: [demo] }\n  coder: { temperature: 0.1 }\n',
   );
   expect(config.roles.coder).toEqual({ models: ['b', 'a'], temperature: 0.1 });
@@ -422,6 +424,7 @@ test('overrides: a model from the command line goes before roles and routes of t
     name: 'ollama:q',
     backend: 'openai',
     pool: 'ollama',
+    url: 'http://127.0.0.1:1/v1',
     model: 'q',
     contextTokens: 8192,
     maxTokens: 1024,

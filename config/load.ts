@@ -8,8 +8,10 @@ import { Config, logLevels } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { crossProblems } from './cross-check.ts';
 import { keptOverrides, override, type Overrides } from './overrides.ts';
+import { modelsByDefault } from './mode.ts';
 import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
 import { checkoutRoot, type Environment } from './state.ts';
+import { configWarnings } from './warnings.ts';
 import { readYamlFile, type Path, type YamlFile } from './yaml-file.ts';
 
 export interface ConfigRequest {
@@ -26,13 +28,27 @@ export interface ConfigRequest {
  * it are absolute, and every role lists its models. Throws ConfigurationError with everything that is wrong at once.
  */
 export function loadConfig(request: ConfigRequest): Config {
+  return loadConfigAndWarnings(request).config;
+}
+
+/** The same, and what in it is allowed but may not be what is meant, each a sentence as problems are. */
+export function loadConfigAndWarnings(request: ConfigRequest): { config: Config; warnings: string[] } {
+  const { environment } = request;
   const file = findConfigFile(request);
-  const written = file === undefined ? check({}, () => '') : loadFile(file);
+  const yaml = file === undefined ? undefined : readYamlFile(file);
+  const place = (path: Path) => yaml?.place(path) ?? '';
+  const written = check(yaml ? contentOf(yaml) : {}, environment, place);
   const allowed = readAllowed(request.stateDirectory);
-  const level = logLevel(request.environment);
+  const level = logLevel(environment);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
   config = override(config, request.overrides ?? keptOverrides(request.stateDirectory));
-  return listModels(check(config, () => (request.overrides ? 'command line' : 'command line of `up`')));
+  const commandLine = request.overrides ? 'command line' : 'command line of `up`';
+  config = listModels(
+    check(config, environment, () => commandLine),
+    environment,
+  );
+  const warnings = configWarnings(config, environment).map((one) => sentence(one, place).trim());
+  return { config, warnings };
 }
 
 /**
@@ -56,20 +72,19 @@ export function configDigest(config: Config): string {
     .slice(0, 12);
 }
 
-function loadFile(file: string): Config {
-  const yaml = readYamlFile(file);
+function contentOf(yaml: YamlFile): unknown {
   const data = yaml.data ?? {};
   // A section whose options are all commented out has no value: that means its defaults.
   if (isSection(data))
     for (const [name, value] of Object.entries(data)) if (value === null) delete data[name];
-  resolvePaths(data, dirname(file));
-  return check(data, (path) => yaml.place(path));
+  resolvePaths(data, dirname(yaml.file));
+  return data;
 }
 
 /** Fills in defaults and throws all problems, each with its place. */
-function check(data: unknown, place: YamlFile['place']): Config {
+function check(data: unknown, environment: Environment, place: YamlFile['place']): Config {
   const bySchema = fillAndCheck(Config, data);
-  const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config);
+  const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config, environment);
   if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => sentence(problem, place)));
   return data as Config;
 }
@@ -99,8 +114,8 @@ function refuseForeign(file: string): void {
 }
 
 /** Only what a role names may be scripted: a mesh never falls back to replies written beforehand by itself. */
-function listModels(config: Config): Config {
-  const all = Object.keys(config.models).filter((name) => config.models[name]?.backend !== 'scripted');
+function listModels(config: Config, environment: Environment): Config {
+  const all = modelsByDefault(config, environment).map((model) => model.name);
   for (const role of Object.keys(config.roles) as AgentRole[])
     if (config.roles[role].models.length === 0) config.roles[role].models = [...all];
   return config;
@@ -121,7 +136,8 @@ function resolvePaths(data: unknown, folder: string): void {
     allow['repositories'] = allow['repositories'].map(absolute);
   const models = at(data, 'models');
   for (const model of isSection(models) ? Object.values(models) : [])
-    if (isSection(model) && 'script' in model) model['script'] = absolute(model['script']);
+    for (const option of ['script', 'file'])
+      if (isSection(model) && option in model) model[option] = absolute(model[option]);
 }
 
 function isSection(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,9 @@
 import Type, { type Static } from 'typebox';
-import { backendNames, capabilities, modelBackends } from '../schemas/model-backends.ts';
+import { backendNames, capabilities, modelBackends, type Capability } from '../schemas/model-backends.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { propertyEach } from './annotate.ts';
+import { completeModel } from './model-defaults.ts';
+import type { Environment } from './state.ts';
 
 const modelName = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._:#/@+-]{0,199}$',
@@ -35,7 +37,8 @@ export const ModelOptions = Type.Object(
         pattern: '^https?://[^@\\s]+$',
         accepts: 'an http:// or https:// address without a password in it, such as http://127.0.0.1:11434/v1',
         mayBeSecret: true,
-        description: "Where the server answers, up to and with `/v1`; left out: the provider's own address",
+        description:
+          "Where the server answers; left out: the backend's variable, such as OLLAMA_HOST, else its default",
       }),
     ),
     apiKeyVariable: Type.Optional(
@@ -120,6 +123,11 @@ export const ModelOptions = Type.Object(
         {
           inputMicroDollars: microDollars('Price of a million tokens read'),
           outputMicroDollars: microDollars('Price of a million tokens written'),
+          cachedInputMicroDollars: Type.Optional(
+            microDollars(
+              'Price of a million tokens read that the provider had in its cache; left out: as any other',
+            ),
+          ),
           source: Type.String({ minLength: 1, description: 'Where the price is published' }),
           asOf: Type.String({
             pattern: '^\\d{4}-\\d{2}-\\d{2}$',
@@ -160,6 +168,14 @@ export const RolePreference = Type.Object(
         minimum: 0,
         maximum: 2,
         description: "How varied replies are; left out: the provider's default",
+      }),
+    ),
+    topP: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description:
+          "Only the likeliest words whose chances add up to this are chosen from; left out: the provider's default",
       }),
     ),
     maxTokens: Type.Optional(
@@ -229,11 +245,21 @@ export const Routes = Type.Array(RouteRule, {
     'Rules that choose a model by the work, tried in order: the first that holds and has a live pool decides',
 });
 
-/** The models with their names, in the order of the file: what backends are created from. */
-export function modelDefinitions(models: Static<typeof Models>): ModelDefinition[] {
-  return Object.entries(models).map(([name, options]) => ({
-    ...options,
-    name,
-    model: options.model ?? name,
-  }));
+/**
+ * The models with their names, in the order of the file, their addresses and variables filled in: what backends are
+ * created from. Throws ConfigurationError where a variable holds no address.
+ */
+export function modelDefinitions(
+  models: Static<typeof Models>,
+  environment: Environment = process.env,
+): ModelDefinition[] {
+  return Object.entries(models).map(([name, options]) => completeModel(name, options, environment));
+}
+
+/** What a model can do: what its entry says, else what its backend declares. */
+export function capabilitiesOfModel({
+  backend,
+  capabilities: own,
+}: Pick<ModelOptions, 'backend' | 'capabilities'>): readonly Capability[] {
+  return own ?? modelBackends[backend].capabilities;
 }

@@ -52,6 +52,10 @@ test('template: what is shown without the word "Example" is the default, so that
   let compared = 0;
   for (const [section, options] of Object.entries(shown)) {
     if (named.has(section)) continue;
+    if (typeof options !== 'object') {
+      expect(options, section).toEqual(byDefault[section]);
+      continue;
+    }
     for (const [name, value] of Object.entries(options)) {
       const above = new RegExp(`Example:\\n  #${name}:`).test(configTemplate());
       if (above) expect(byDefault[section]![name], `${section}.${name}`).toBeUndefined();

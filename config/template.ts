@@ -73,7 +73,13 @@ const written: Partial<Record<SectionName, string>> = {
     #apiKeyVariable: OPENAI_API_KEY
     #pool: openai
     #contextTokens: 128000
-    #prices: { inputMicroDollars: 1250000, outputMicroDollars: 10000000, source: price list, asOf: '2026-11-20' }
+    # A million tokens, in millionths of a dollar; what was in the provider's cache may cost less.
+    #prices:
+      #inputMicroDollars: 1250000
+      #outputMicroDollars: 10000000
+      #cachedInputMicroDollars: 125000
+      #source: https://developers.openai.com/api/docs/pricing
+      #asOf: '2026-11-20'
   # A GGUF file that a gpu-worker loads takes \`backend: llama\` and \`file: models/NAME.gguf\`, and if you like
   # \`slots\`, \`threads\`, \`gpuLayers\` and \`workers\`.
   # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and
@@ -84,6 +90,7 @@ const written: Partial<Record<SectionName, string>> = {
 #roles:
   #planner: { models: [large, local] }
   #coder: { models: [local, large], temperature: 0.2, maxTokens: 4096 }
+  # In place of \`temperature\`, \`topP\` bounds how unlikely a word may be: \`topP: 0.9\`.
   #tester: { models: [local, large] }
   #reviewer: { models: [large, local] }
 `,
@@ -104,9 +111,10 @@ const written: Partial<Record<SectionName, string>> = {
 
 function templateOf(section: SectionName): string {
   const schema = Config.properties[section] as OptionSchema;
-  return (
-    written[section] ?? `${wrapped(`${schema.description}.`, '')}#${section}:\n${optionsOf(section, schema)}`
-  );
+  if (written[section] !== undefined) return written[section];
+  const meaning = wrapped(`${schema.description}.`, '');
+  if (!schema.properties) return `${meaning}#${section}: ${inline(schema.default)}\n`;
+  return `${meaning}#${section}:\n${optionsOf(section, schema)}`;
 }
 
 function optionsOf(section: SectionName, schema: OptionSchema): string {

@@ -1,0 +1,102 @@
+import { existsSync, statSync } from 'node:fs';
+import {
+  backendNames,
+  modelBackends,
+  type BackendName,
+  type ModelBackend,
+} from '../schemas/model-backends.ts';
+import type { Config } from './config.ts';
+import type { ModelOptions } from './model-options.ts';
+import type { Problem } from './problems.ts';
+
+type Say = (option: string | undefined, what: string) => void;
+
+/** What entries under `models` say against their backends, against themselves and against each other. */
+export function modelProblems({ models }: Config): Problem[] {
+  const problems: Problem[] = [];
+  for (const [name, model] of Object.entries(models)) {
+    const say: Say = (option, what) =>
+      problems.push({ path: ['models', name, ...(option === undefined ? [] : [option])], what });
+    if (model.maxTokens >= model.contextTokens)
+      say(
+        'maxTokens',
+        `a reply of ${model.maxTokens} tokens leaves no room in a context of ${model.contextTokens}; make it smaller than contextTokens`,
+      );
+    checkOptions(model, say);
+    checkPrices(model, say);
+  }
+  return [...problems, ...poolProblems(models)];
+}
+
+/** Options that mean something to some backends only. */
+const optionsOf: Partial<Record<keyof ModelOptions, BackendName>> = {
+  script: 'scripted',
+  file: 'llama',
+  slots: 'llama',
+  threads: 'llama',
+  gpuLayers: 'llama',
+  workers: 'llama',
+};
+const files: Partial<Record<BackendName, { option: 'script' | 'file'; what: string }>> = {
+  scripted: { option: 'script', what: 'the path of a file of replies' },
+  llama: { option: 'file', what: 'the path of a GGUF file' },
+};
+
+function checkOptions(model: ModelOptions, say: Say): void {
+  const backend: ModelBackend = modelBackends[model.backend];
+  for (const [option, owner] of Object.entries(optionsOf))
+    if (model[option as keyof ModelOptions] !== undefined && owner !== model.backend)
+      say(option, `it is for the backend \`${owner}\` only; leave it out`);
+  const file = files[model.backend];
+  if (file) checkFile(model[file.option], file, say);
+  if (backend.url === 'none') {
+    for (const option of ['url', 'apiKeyVariable'] as const)
+      if (model[option] !== undefined)
+        say(option, `the backend \`${model.backend}\` asks no server; leave it out`);
+  } else if (backend.url === 'required' && model.url === undefined) {
+    const others = backendNames.filter((name) => typeof modelBackends[name].url === 'object');
+    const more = others.length > 0 ? `. The backends ${others.join(', ')} have addresses of their own` : '';
+    say(
+      undefined,
+      `"url" is missing; accepted: where the server answers, such as http://127.0.0.1:8000/v1${more}`,
+    );
+  }
+}
+
+function checkFile(
+  path: string | undefined,
+  { option, what }: { option: 'script' | 'file'; what: string },
+  say: Say,
+): void {
+  if (path === undefined) say(undefined, `"${option}" is missing; accepted: ${what}`);
+  else if (!existsSync(path)) say(option, `there is no file ${path}; create it or correct the path`);
+  else if (!statSync(path).isFile()) say(option, `${path} is no file; accepted: ${what}`);
+}
+
+function checkPrices({ prices }: ModelOptions, say: Say): void {
+  if (prices === undefined) return;
+  const { inputMicroDollars: input, cachedInputMicroDollars: cached, asOf } = prices;
+  if (cached !== undefined && cached > input)
+    say(
+      'prices',
+      `what was in the cache costs ${cached} and what was not ${input}; a cache is never dearer: exchange or correct them`,
+    );
+  if (Number.isNaN(Date.parse(asOf)) || new Date(asOf).toISOString().slice(0, 10) !== asOf)
+    say('prices', `asOf: there is no day ${asOf}; accepted: a date as "2026-11-20"`);
+}
+
+/** A gpu-worker serves the pool of its one kind; inference processes serve all others. */
+function poolProblems(models: Config['models']): Problem[] {
+  const entries = Object.entries(models);
+  return entries.flatMap(([name, model]) => {
+    if (model.backend !== 'llama') return [];
+    const other = entries.find(([, one]) => one.pool === model.pool && one.backend !== 'llama');
+    if (!other) return [];
+    return [
+      {
+        path: ['models', name, 'pool'],
+        what: `the pool ${JSON.stringify(model.pool)} is shared with ${other[0]}, which gpu-workers do not serve; give one of the two another pool`,
+      },
+    ];
+  });
+}

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { embeddingOf } from './model-behaviour.ts';
 import type { Behaviour, PlayedToolCall } from './model-behaviour.ts';
+import { playResponses, responsesRefusal } from './openai-responses.ts';
+import type { ResponsesRequest } from './openai-responses.ts';
 
 /** A chat-completions request as it came over the wire, the parts that a test or a played session looks at. */
 export interface ChatRequest {
@@ -28,8 +30,8 @@ export interface ChatMessage {
   tool_call_id?: string;
 }
 
-export interface RecordedRequest {
-  body: ChatRequest;
+export interface RecordedRequest<Body = ChatRequest> {
+  body: Body;
   headers: IncomingMessage['headers'];
   /** Set when the client hung up before the reply was whole. */
   aborted: boolean;
@@ -40,6 +42,8 @@ export interface OpenAiServer {
   url: string;
   /** Chat completions asked for so far, in order; not the lists of models. */
   requests: RecordedRequest[];
+  /** What the responses API was asked. */
+  responsesRequests: RecordedRequest<ResponsesRequest>[];
   /** Drops every connection. */
   close(): Promise<void>;
 }
@@ -51,15 +55,17 @@ export type Behave = (request: ChatRequest, index: number) => Behaviour | Promis
  * Starts a loopback server that speaks the OpenAI chat-completions API by its documentation: `POST
  * /v1/chat/completions` (streamed), `POST /v1/embeddings` and `GET /v1/models`. `models`: those it has (any other is a
  * 404); by default it lists `test-model` and takes every name. `key`: the one it wants; none by default. The id of the
- * n-th chat completion is `request-n`, counted from 0.
+ * n-th chat completion is `request-n`, counted from 0. `behaveAsResponses`: it speaks the responses API too.
  */
 export async function startOpenAiServer(options: {
   behave: Behave;
+  behaveAsResponses?: (request: ResponsesRequest, index: number) => Behaviour;
   models?: string[];
   key?: string;
   port?: number;
 }): Promise<OpenAiServer> {
   const requests: RecordedRequest[] = [];
+  const responsesRequests: RecordedRequest<ResponsesRequest>[] = [];
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
@@ -81,19 +87,30 @@ export async function startOpenAiServer(options: {
     if (request.method === 'POST' && request.url === '/v1/embeddings') {
       return sendEmbeddings(response, await readBody(request));
     }
+    if (request.method === 'POST' && request.url === '/v1/responses' && options.behaveAsResponses)
+      return respond(request, response, options.behaveAsResponses);
     if (request.method !== 'POST' || request.url !== '/v1/chat/completions') {
       return sendError(response, { kind: 'error', status: 404, message: `no such path: ${request.url}` });
     }
-    const body = JSON.parse(await readBody(request)) as ChatRequest;
-    const record: RecordedRequest = { body, headers: request.headers, aborted: false };
-    response.on('close', () => (record.aborted = !response.writableFinished));
-    const index = requests.push(record) - 1;
-    response.setHeader('x-request-id', `request-${index}`);
+    const { body, index } = await record(request, response, requests);
     if (options.models && !options.models.includes(body.model)) {
       const message = `The model '${body.model}' does not exist`;
       return sendError(response, { kind: 'error', status: 404, message, code: 'model_not_found' });
     }
     await play(await options.behave(body, index), body, response, index);
+  }
+
+  async function respond(
+    request: IncomingMessage,
+    response: ServerResponse,
+    behave: (request: ResponsesRequest, index: number) => Behaviour,
+  ): Promise<void> {
+    const { body, index } = await record(request, response, responsesRequests);
+    const refusal = responsesRefusal(body, options.models);
+    const behaviour = refusal ?? behave(body, index);
+    if (behaviour.kind === 'error') return sendError(response, behaviour);
+    if (behaviour.kind === 'raw') return sendRaw(response, behaviour);
+    await playResponses(behaviour, body, response, index);
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -102,12 +119,27 @@ export async function startOpenAiServer(options: {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     requests,
+    responsesRequests,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** Takes a request down, and gives it its id. */
+async function record<Body>(
+  request: IncomingMessage,
+  response: ServerResponse,
+  requests: RecordedRequest<Body>[],
+): Promise<{ body: Body; index: number }> {
+  const body = JSON.parse(await readBody(request)) as Body;
+  const recorded: RecordedRequest<Body> = { body, headers: request.headers, aborted: false };
+  response.on('close', () => (recorded.aborted = !response.writableFinished));
+  const index = requests.push(recorded) - 1;
+  response.setHeader('x-request-id', `request-${index}`);
+  return { body, index };
 }
 
 async function play(
@@ -121,8 +153,7 @@ async function play(
     case 'error':
       return sendError(response, behaviour);
     case 'raw':
-      response.writeHead(behaviour.status, { 'content-type': behaviour.contentType }).end(behaviour.body);
-      return;
+      return sendRaw(response, behaviour);
     case 'hang':
       // Nothing more is written; the connection stays until the client or the test closes it.
       if (behaviour.after !== undefined) stream().delta({ content: behaviour.after });
@@ -238,6 +269,10 @@ function sendError(response: ServerResponse, error: Extract<Behaviour, { kind: '
     param = null,
   } = error;
   sendJson(response, status, { error: { message, type, param, code } }, headers);
+}
+
+function sendRaw(response: ServerResponse, raw: Extract<Behaviour, { kind: 'raw' }>): void {
+  response.writeHead(raw.status, { 'content-type': raw.contentType }).end(raw.body);
 }
 
 function sendJson(

@@ -23,7 +23,7 @@ const checkTimeoutMs = 10_000;
 
 /** What a server that speaks the OpenAI API does in a way of its own. */
 export interface Dialect {
-  /** True where a refusal means that there is no such model; by default a 404. */
+  /** True where a refusal means that there is no such model; by default a 404 or its code. */
   isUnknownModel?(error: APIError): boolean;
   /** A refusal that only this server knows. */
   explain?(error: APIError, context: FailureContext): BackendError | undefined;
@@ -75,7 +75,7 @@ export function openAiCompatible(
     signal: AbortSignal,
     seen: FailureContext,
   ): Promise<BackendError> {
-    const isUnknown = dialect.isUnknownModel?.(error) ?? error.status === 404;
+    const isUnknown = dialect.isUnknownModel?.(error) ?? isNotFound(error);
     const told = isUnknown
       ? await explainNotFound(client, model, signal, context)
       : (dialect.explain?.(error, seen) ?? toBackendError(error, seen));
@@ -139,6 +139,11 @@ export function openAiCompatible(
         embedTexts(client, definition.model, texts, limit.signal),
       ),
   };
+}
+
+/** Chat completions answer 404, the responses API 400. */
+function isNotFound(error: APIError): boolean {
+  return error.status === 404 || error.code === 'model_not_found';
 }
 
 async function explainNotFound(

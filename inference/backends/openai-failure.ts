@@ -127,7 +127,7 @@ function noAnswer(error: APIError, context: FailureContext): BackendError {
 
 /** What the responses API names as the code of a response that failed, where no other try can help. */
 const permanentCodes =
-  /^(invalid_|unsupported_|image_|failed_to_download|bio_policy|cyber_policy|vector_store_not)/;
+  /^(invalid_|unsupported_|image_|empty_image|failed_to_download|data_residency|misalignment|\w+_policy)/;
 
 function inStream(error: APIError, context: FailureContext): BackendError {
   const excerpt = excerptOf(error, context);

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { backendContract } from '../../tests/backend-contract.ts';
+import type { ContractSubject } from '../../tests/backend-contract.ts';
 import type { Behaviour } from '../../tests/model-behaviour.ts';
 import { startOpenAiServer } from '../../tests/openai-server.ts';
 import type { Behave, OpenAiServer } from '../../tests/openai-server.ts';
@@ -26,13 +27,14 @@ function definitionAt(url: string, more: Partial<ModelDefinition> = {}): ModelDe
   };
 }
 
-backendContract('openai', async () => {
+const subjectOf = (api: 'chat' | 'responses') => async (): Promise<ContractSubject> => {
   let behaviours: Behaviour[] = [{ kind: 'reply', content: 'ready' }];
-  const behave: Behave = (_, index) => behaviours[Math.min(index, behaviours.length - 1)]!;
-  const server = await startOpenAiServer({ models, key, behave });
+  const behave = (_: unknown, index: number) => behaviours[Math.min(index, behaviours.length - 1)]!;
+  const server = await startOpenAiServer({ models, key, behave, behaveAsResponses: behave });
   const freeUrl = `http://127.0.0.1:${await freePort()}/v1`;
   const keyed = (url: string, more: Partial<ModelDefinition> = {}) =>
-    definitionAt(url, { apiKeyVariable: 'TEST_MODEL_KEY', ...more });
+    definitionAt(url, { apiKeyVariable: 'TEST_MODEL_KEY', api, ...more });
+  const requests = api === 'chat' ? server.requests : server.responsesRequests;
   return {
     model: 'coder-small',
     models,
@@ -46,12 +48,18 @@ backendContract('openai', async () => {
       backend: openai(keyed(freeUrl), { TEST_MODEL_KEY: key }),
       address: freeUrl,
     }),
-    calls: () => ({ count: server.requests.length, lastAborted: server.requests.at(-1)?.aborted ?? false }),
-    schemaAsked: () => server.requests.at(-1)?.body.response_format?.json_schema?.schema,
-    requestIds: () => server.requests.map((_, index) => `request-${index}`),
+    calls: () => ({ count: requests.length, lastAborted: requests.at(-1)?.aborted ?? false }),
+    schemaAsked: () =>
+      api === 'chat'
+        ? server.requests.at(-1)?.body.response_format?.json_schema?.schema
+        : server.responsesRequests.at(-1)?.body.text?.format?.schema,
+    requestIds: () => requests.map((_, index) => `request-${index}`),
     stop: () => server.close(),
   };
-});
+};
+
+backendContract('openai', subjectOf('chat'));
+backendContract('openai (responses)', subjectOf('responses'));
 
 const servers: OpenAiServer[] = [];
 afterEach(async () => {

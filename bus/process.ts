@@ -11,7 +11,7 @@ import { answerProbes } from './holder.ts';
 import { openJournals } from './journal.ts';
 import { openLease } from './lease.ts';
 import { openLog, type Log } from './log.ts';
-import { heartbeatMs, openRegistry, type Heartbeat, type Registry } from './registry.ts';
+import { heartbeatMs, openRegistry, type Heartbeat, type Registry, type ServedModel } from './registry.ts';
 import { openShell } from './serve.ts';
 import { openSigner, openVerifier, type PublicKeys } from './signature.ts';
 import { inboxConsumers } from './streams.ts';
@@ -54,6 +54,8 @@ export interface Serving<State> {
   intakes: Intake[];
   pools?: string[];
   tags?: string[];
+  /** Asked at every heartbeat. */
+  models?(): ServedModel[];
   /** Endpoints beside the inbox, such as the manager's `tasks.submit`. */
   endpoints?: {
     name: string;
@@ -127,6 +129,7 @@ export async function serve<State>(
   );
   const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
   const startedAtMs = Date.now();
+  const cpuPercent = openCpuMeter();
   const heartbeat = (): Heartbeat => ({
     role: service.role,
     process: joined.process,
@@ -138,7 +141,9 @@ export async function serve<State>(
     slots,
     busySlots: delivery.busy(),
     memoryBytes: process.memoryUsage.rss(),
+    cpuPercent: cpuPercent(),
     threads: threadCount(),
+    ...(serving.models ? { models: serving.models() } : {}),
     startedAtMs,
     atMs: Date.now(),
   });
@@ -237,6 +242,19 @@ function openCustody(answersOn: string): Custody {
   };
   say(`=${answersOn}\n`);
   return { take: (token) => say(`+${token}\n`), release: (token) => say(`-${token}\n`) };
+}
+
+/** Percent of one processor that this process used since it was asked last. */
+function openCpuMeter(): () => number {
+  let used = process.cpuUsage();
+  let atMs = performance.now();
+  return () => {
+    const spent = process.cpuUsage(used);
+    const wallMs = Math.max(1, performance.now() - atMs);
+    used = process.cpuUsage();
+    atMs = performance.now();
+    return Math.round((spent.user + spent.system) / 10 / wallMs);
+  };
 }
 
 /** Threads of this process as the system counts them; 1 where it does not say. */

@@ -2,6 +2,34 @@ import { Kvm, type KV } from '@nats-io/kv';
 import { registryBucket } from '../schemas/permissions.ts';
 import type { Bus } from './connect.ts';
 
+/** A model that a process serves, and how busy it is with it. */
+export interface ServedModel {
+  name: string;
+  pool: string;
+  backend: string;
+  /** Such as `Q4_K_M`. */
+  quantisation?: string;
+  contextTokens: number;
+  maxTokens: number;
+  /** Given where they are not what the backend declares. */
+  capabilities?: string[];
+  tags: string[];
+  /** How long one call may take. */
+  timeoutMs?: number;
+  /** Replies it writes at a time; models of one pool share them. */
+  slots: number;
+  freeSlots: number;
+  /** Calls taken that wait for a free slot inside the process. */
+  queued?: number;
+  /** Of one reply, over those of the last minute; absent where there was none. */
+  tokensPerSecond?: number;
+  memoryBytes?: number;
+  gpuMemoryBytes?: number;
+  /** Percent. */
+  gpuUtilisation?: number;
+  threads?: number;
+}
+
 /** What a process says of itself, every two seconds; a process that stops saying it leaves the registry. */
 export interface Heartbeat {
   role: string;
@@ -17,7 +45,11 @@ export interface Heartbeat {
   slots: number;
   busySlots: number;
   memoryBytes: number;
+  /** Of one processor since the last heartbeat; over 100 where several are busy. */
+  cpuPercent?: number;
   threads: number;
+  /** For who answers model calls. */
+  models?: ServedModel[];
   startedAtMs: number;
   atMs: number;
 }

@@ -423,6 +423,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         journal,
         event: shortType(event.type),
         id: event.id,
+        ...idsIn(event.data),
         trace: event.traceparent?.split('-')[1],
         hop: event.hop,
       },
@@ -433,6 +434,17 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
   return {
     handle,
     isActing: (holding) => inHand.has(holding),
+  };
+}
+
+/** What a line names beside its task, so that a person finds it by any of them. */
+function idsIn(data: unknown): { run?: string; call?: string; request?: string } {
+  const { runId, callId, reply, requestId } = (data ?? {}) as Record<string, unknown>;
+  const request = requestId ?? (reply as { requestId?: unknown } | undefined)?.requestId;
+  return {
+    ...(typeof runId === 'string' ? { run: runId } : {}),
+    ...(typeof callId === 'string' ? { call: callId } : {}),
+    ...(typeof request === 'string' ? { request } : {}),
   };
 }
 

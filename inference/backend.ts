@@ -8,6 +8,7 @@ export interface ModelRequest {
   /** Upper bound of the reply, in tokens. */
   maxTokens: number;
   temperature?: number;
+  topP?: number;
   /** JSON Schema that the reply's text must keep. A backend has its server enforce it where that can; `act.ts` checks it. */
   schema?: { name: string; schema: Record<string, unknown> };
   /** Names the run that asks; calls of one run mostly begin with the same messages. */

@@ -1,4 +1,4 @@
-import type { Ask, Reply } from '../schemas/call.ts';
+import type { Ask, FailureCause, Reply } from '../schemas/call.ts';
 import type { DataOf, EventOf } from '../schemas/catalogue.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
 import type { AgentRole } from '../schemas/row.ts';
@@ -11,6 +11,7 @@ export interface Call {
   runId: string;
   role?: AgentRole;
   model: string;
+  pool: string;
   backend: string;
   claim?: Claim;
   epoch: number;
@@ -27,6 +28,7 @@ export const noCall: Call = {
   callId: '',
   runId: '',
   model: '',
+  pool: '',
   backend: '',
   epoch: 0,
   inputId: '',
@@ -39,14 +41,36 @@ export const noCall: Call = {
 /** What a worker came back with. */
 export type Answer =
   | { answered: true; reply: Reply }
-  | { answered: false; kind: 'permanent' | 'retryable'; message: string; attempts: number };
+  | {
+      answered: false;
+      kind: 'permanent' | 'retryable';
+      cause?: FailureCause;
+      message: string;
+      attempts: number;
+      requestId?: string;
+      /** What replies took that could not be used. */
+      inputTokens?: number;
+      outputTokens?: number;
+    };
+
+/** What is looked up before a call is decided on. */
+export interface CallFacts {
+  backend: string;
+  /** Set while the pool rests: nothing is asked of it until then. */
+  breaker?: { sinceMs: number; untilMs: number; why: string };
+}
+
+/** How often a call is taken over from a worker that ended; after that the call is given up, not the worker. */
+export const mostTakeOvers = 3;
+/** A call waits for a pool's next probe no longer than this; its run may have another model to ask. */
+const mostRestMs = 20_000;
 
 export function evolve(call: Call, stored: Stored): Call {
   const type = shortType(stored.event.type) as EventOf<'call'>;
   const { data } = stored.event;
   switch (type) {
     case 'call.intended': {
-      const { given, pool: _, ...intended } = data as DataOf<'call.intended'>;
+      const { given, ...intended } = data as DataOf<'call.intended'>;
       return { ...call, ...intended, phase: 'intended', inputId: given.inputId, declaredAtMs: given.atMs };
     }
     case 'call.taken_over': {
@@ -96,23 +120,25 @@ export function decide(call: Call, input: Input): Decision {
 
 function asked(input: Input): Decision {
   const ask = input.event!.data as RememberedAsk;
-  const { backend } = input.facts as { backend: string };
+  const { backend, breaker } = input.facts as CallFacts;
+  const refused = (cause: FailureCause, message: string): Decision => {
+    const { callId, runId, model } = ask;
+    const common = { callId, runId, backend, model, attempts: 0, costMicroDollars: 0 };
+    return { do: 'append', type: 'call.failed', data: { ...common, kind: 'retryable', cause, message } };
+  };
   const lateMs = input.atMs - ask.deadlineAtMs;
   if (lateMs >= 0) {
     // Its run has gone on to another choice, or is about to: a model would be paid for nothing.
-    const { callId, runId, model } = ask;
-    const message = `its time was over ${lateMs} ms before a worker of the pool ${ask.pool} took it: start more workers, and see that the clocks agree`;
-    const data = {
-      callId,
-      runId,
-      kind: 'retryable',
-      message,
-      attempts: 0,
-      backend,
-      model,
-      costMicroDollars: 0,
-    };
-    return { do: 'append', type: 'call.failed', data };
+    return refused(
+      'late',
+      `its time was over ${lateMs} ms before a worker of the pool ${ask.pool} took it: start more workers, and see that the clocks agree`,
+    );
+  }
+  if (breaker) {
+    const restMs = breaker.untilMs - input.atMs;
+    if (restMs > mostRestMs || breaker.untilMs >= ask.deadlineAtMs)
+      return refused('breaker', `the pool ${ask.pool} rests: ${breaker.why}`);
+    return { do: 'later', delayMs: Math.max(restMs, 0) + 500 };
   }
   return {
     do: 'append',
@@ -141,12 +167,10 @@ function settled(call: Call, answer: Answer): Decision {
     const costMicroDollars = price(reply.inputTokens, reply.outputTokens, call) + wasteMicroDollars;
     return { do: 'append', type: 'call.completed', data: { ...common, reply, costMicroDollars } };
   }
-  const { kind, message, attempts } = answer;
-  return {
-    do: 'append',
-    type: 'call.failed',
-    data: { ...common, kind, message, attempts, costMicroDollars: wasteMicroDollars },
-  };
+  const { answered: _, ...failure } = answer;
+  const unusable = price(answer.inputTokens ?? 0, answer.outputTokens ?? 0, call);
+  const data = { ...common, ...failure, costMicroDollars: unusable + wasteMicroDollars };
+  return { do: 'append', type: 'call.failed', data };
 }
 
 /** In whole micro-dollars, rounded up; prices are per million tokens. */
@@ -161,12 +185,17 @@ export function price(
 }
 
 /** An ask without its prompt: that stands in the run's journal already, and is not kept a second time. */
-export type RememberedAsk = Omit<Ask, 'messages' | 'tools'> & { messages: []; tools: []; characters: number };
+export type RememberedAsk = Omit<Ask, 'messages' | 'tools' | 'schema'> & {
+  messages: [];
+  tools: [];
+  characters: number;
+};
 
 export function remember(command: Envelope): Envelope {
   if (shortType(command.type) !== 'call.ask') return command;
-  const ask = command.data as Ask;
-  const characters = JSON.stringify(ask.messages).length + JSON.stringify(ask.tools).length;
+  const { schema, ...ask } = command.data as Ask;
+  const parts = [ask.messages, ask.tools, ...(schema ? [schema] : [])];
+  const characters = parts.reduce((sum, part) => sum + JSON.stringify(part).length, 0);
   return { ...command, data: { ...ask, messages: [], tools: [], characters } satisfies RememberedAsk };
 }
 
@@ -190,10 +219,29 @@ export function openIntent(call: Call): OpenIntent | undefined {
   return { inputId, key: 'answer', claim, epoch, effect: 'idempotent', declaredAtMs };
 }
 
+/** Whoever takes a call over asks again; a call on which worker after worker ended is given up instead. */
 export function takeOver(call: Call, input: Input): Decision {
+  const { callId, runId, backend, model, epoch } = call;
+  if (epoch > mostTakeOvers) {
+    return {
+      do: 'append',
+      type: 'call.failed',
+      data: {
+        callId,
+        runId,
+        backend,
+        model,
+        kind: 'retryable',
+        cause: 'crash',
+        message: `${epoch} workers in a row ended while they were on this call, the last of them ${call.claim!.process}: it is given up; their logs say how they ended`,
+        attempts: epoch,
+        costMicroDollars: epoch * call.worstCaseMicroDollars,
+      },
+    };
+  }
   return {
     do: 'append',
     type: 'call.taken_over',
-    data: { callId: call.callId, claim: input.claim, epoch: call.epoch + 1, from: call.claim!.process },
+    data: { callId, claim: input.claim, epoch: epoch + 1, from: call.claim!.process },
   };
 }

@@ -1,44 +1,33 @@
 import { membershipOf } from '../bus/membership.ts';
 import { join, serve } from '../bus/process.ts';
+import type { ServedModel } from '../bus/registry.ts';
 import { processSettings } from '../config/membership.ts';
 import { modelDefinitions } from '../config/model-options.ts';
-import type { Ask } from '../schemas/call.ts';
-import type { Service } from '../schemas/service.ts';
-import { answer } from './act.ts';
-import type { Backend } from './backend.ts';
+import { isLocal } from '../schemas/model-backends.ts';
+import type { Backend, ModelDefinition } from './backend.ts';
 import { createBackend } from './backends.ts';
-import {
-  decide,
-  evolve,
-  noCall,
-  openIntent,
-  outbox,
-  remember,
-  takeOver,
-  type Answer,
-  type Call,
-} from './call.ts';
+import { openCallLoad } from './call-load.ts';
+import { parametersOf } from './call-parameters.ts';
+import { callService } from './call-service.ts';
+import { capabilitiesOf } from './capabilities.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
+const isLocalOnly = (config as { mode?: string }).mode === 'local-only';
 const membership = await membershipOf(settings, 'inference');
 const joined = await join(membership, 'inference', false);
 
-const definitions = new Map(modelDefinitions(config.models).map((model) => [model.name, model]));
 const backends = new Map<string, Backend>();
-/** One backend a model and process. */
-function backendOf(name: string): Backend {
-  const definition = definitions.get(name);
-  if (!definition) throw new Error(`the model "${name}" is not configured in this process`);
-  const backend = backends.get(name) ?? createBackend(definition, process.env);
-  backends.set(name, backend);
-  return backend;
-}
-
 /** A model that this process cannot ask, for want of a key for instance, is none that it serves. */
-const usable = [...definitions.values()].filter((model) => {
+const usable = modelDefinitions(config.models).filter((model) => {
+  // A GGUF file is loaded by a gpu-worker, a process of its own.
+  if (model.backend === 'llama') return false;
+  if (isLocalOnly && !isLocal(model)) {
+    joined.log.info({ model: model.name }, 'a model elsewhere is not asked: the mode is local-only');
+    return false;
+  }
   try {
-    backendOf(model.name);
+    backends.set(model.name, createBackend(model, process.env));
     return true;
   } catch (error) {
     joined.log.warn({ model: model.name, error }, 'a model cannot be asked from here');
@@ -46,78 +35,39 @@ const usable = [...definitions.values()].filter((model) => {
   }
 });
 const pools = [...new Set(usable.map((model) => model.pool))];
+const load = openCallLoad();
 
-const service: Service<Call> = {
-  role: 'inference',
-  entity: 'call',
-  initial: noCall,
-  evolve,
-  decide,
-  outbox,
-  openIntent,
-  takeOver,
-  remember,
-  isOver: (call) => call.phase === 'over',
-  async gather(_call, input) {
-    if (input.type !== 'call.ask') return undefined;
-    return { backend: definitions.get((input.event!.data as Ask).model)?.backend ?? 'unknown' };
-  },
-  async act(_call, whole, context): Promise<Answer> {
-    const ask = whole!.data as Ask;
-    const definition = definitions.get(ask.model);
-    try {
-      const result = await answer({
-        definition: definition!,
-        backend: backendOf(ask.model),
-        request: {
-          model: ask.model,
-          messages: ask.messages,
-          tools: ask.tools,
-          maxTokens: ask.maxTokens,
-          role: ask.role,
-          ...temperature(ask),
-        },
-        budgetMs: Math.max(1000, ask.deadlineAtMs - Date.now()),
-        signal: context.signal,
-        onText: (text) =>
-          context.live('text', { runId: ask.runId, callId: ask.callId, model: ask.model, text }),
-        onRetry: (retry) =>
-          context.live('retry', { runId: ask.runId, callId: ask.callId, model: ask.model, ...retry }),
-      });
-      if (result.outcome === 'failed') {
-        const kind = result.kind === 'permanent' ? 'permanent' : 'retryable';
-        return { answered: false, kind, message: result.message, attempts: result.attempts };
-      }
-      const { reply } = result;
-      return {
-        answered: true,
-        reply: {
-          content: reply.content,
-          toolCalls: reply.toolCalls,
-          finish: reply.finish,
-          inputTokens: reply.usage.inputTokens,
-          outputTokens: reply.usage.outputTokens,
-          tokensAreEstimated: reply.usage.estimated,
-          ...(reply.requestId ? { requestId: reply.requestId } : {}),
-          attempts: result.attempts,
-          durationMs: result.durationMs,
-        },
-      };
-    } catch (error) {
-      return {
-        answered: false,
-        kind: 'permanent',
-        message: error instanceof Error ? error.message : String(error),
-        attempts: 0,
-      };
-    }
-  },
-};
-
-function temperature(ask: Ask): { temperature?: number } {
-  const chosen = config.roles[ask.role].temperature;
-  return chosen === undefined ? {} : { temperature: chosen };
+function servedModel(model: ModelDefinition): ServedModel {
+  const { name, pool, backend, contextTokens, maxTokens, tags, timeoutMs } = model;
+  const slots = config.slots.inference;
+  const tokensPerSecond = load.tokensPerSecond(name, Date.now());
+  return {
+    name,
+    pool,
+    backend,
+    contextTokens,
+    maxTokens,
+    capabilities: [...capabilitiesOf(model)],
+    tags,
+    timeoutMs,
+    slots,
+    freeSlots: Math.max(0, slots - load.busy(pool)),
+    ...(tokensPerSecond === undefined ? {} : { tokensPerSecond }),
+  };
 }
+
+const service = callService({
+  definitions: new Map(usable.map((model) => [model.name, model])),
+  backendOf(name) {
+    const backend = backends.get(name);
+    if (!backend) throw new Error(`the model "${name}" is not served by this process`);
+    return backend;
+  },
+  parametersOf: (role) => parametersOf(config.roles[role]),
+  load,
+  log: joined.log,
+  now: Date.now,
+});
 
 await serve(membership, joined, {
   service,
@@ -128,4 +78,8 @@ await serve(membership, joined, {
   ],
   pools,
   tags: usable.flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),
+  models: () => usable.map(servedModel),
+  async close() {
+    await Promise.all([...backends.values()].map(async (backend) => backend.close?.().catch(() => {})));
+  },
 });

@@ -1,3 +1,6 @@
+import type { FailureCause } from '../schemas/call.ts';
+import type { BackendError } from './backend.ts';
+
 /** What is known when a call has failed and it is to be decided whether, and when, to ask again. */
 export interface FailedAttempt {
   kind: 'permanent' | 'retryable';
@@ -36,6 +39,18 @@ export function decideRetry(failed: FailedAttempt): RetryDecision {
   return {
     giveUp: `the next try would be due in ${seconds(waitMs)}, but only ${seconds(failed.leftMs)} are left`,
   };
+}
+
+/**
+ * What kind of failure this is, for whoever counts them: `request` and `schema` are the fault of one request, the rest
+ * says something of the server, the account or the model.
+ */
+export function causeOf(error: Pick<BackendError, 'kind' | 'status'>): FailureCause {
+  const { kind, status } = error;
+  if (status === 429) return 'quota';
+  if (status === 401 || status === 402 || status === 403 || status === 404) return 'refused';
+  if (status === 408 || status === 504) return 'timeout';
+  return kind === 'permanent' ? 'request' : 'server';
 }
 
 function seconds(milliseconds: number): string {

@@ -166,8 +166,10 @@ function outcomeOf(event: Envelope): unknown {
   switch (shortType(event.type)) {
     case 'call.completed':
       return { answered: true, reply: data['reply'] };
-    case 'call.failed':
-      return { answered: false, kind: data['kind'], message: data['message'], attempts: data['attempts'] };
+    case 'call.failed': {
+      const { kind, cause, message, attempts, requestId, inputTokens, outputTokens } = data;
+      return { answered: false, kind, cause, message, attempts, requestId, inputTokens, outputTokens };
+    }
     default:
       return data['outcome'];
   }

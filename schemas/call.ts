@@ -37,6 +37,12 @@ export const Ask = Type.Object(
         arguments: Type.Record(Type.String(), Type.Unknown()),
       }),
     ),
+    schema: Type.Optional(
+      Type.Object(
+        { name: Type.String({ minLength: 1 }), schema: Type.Record(Type.String(), Type.Unknown()) },
+        { description: 'JSON Schema that the text of the reply must keep' },
+      ),
+    ),
     maxTokens: Type.Integer({ minimum: 1 }),
     deadlineAtMs: Type.Integer(),
     inputMicroDollars: Type.Integer({ minimum: 0 }),
@@ -61,6 +67,20 @@ export const Reply = Type.Object(
   { description: 'What the model answered' },
 );
 export type Reply = Static<typeof Reply>;
+
+/** What kind of failure ended a call; `request` and `schema` are the fault of this one request. */
+export const failureCauses = [
+  'request',
+  'schema',
+  'refused',
+  'quota',
+  'timeout',
+  'server',
+  'crash',
+  'breaker',
+  'late',
+] as const;
+export type FailureCause = (typeof failureCauses)[number];
 
 const event = {
   version: 1,
@@ -90,7 +110,8 @@ export const callRows = [
     type: 'call.cancel',
     publishedBy: agentRoles,
     consumedBy: ['inference'],
-    summary: 'The run no longer waits for this call. Any inference process takes it, however busy the pool is.',
+    summary:
+      'The run no longer waits for this call. Any inference process takes it, however busy the pool is.',
     data: Type.Object({
       callId,
       runId: Type.String(),
@@ -143,8 +164,23 @@ export const callRows = [
       callId,
       runId: Type.String(),
       kind: Type.Enum(['permanent', 'retryable']),
+      cause: Type.Optional(
+        Type.Enum([...failureCauses], {
+          description:
+            '`request`, `schema`: of this request alone; `refused`: key, account or model; `quota`, `timeout`, `server`: of the server; `crash`: its workers ended again and again; `breaker`: the pool rests; `late`: its time was over before it was taken',
+        }),
+      ),
       message: Type.String(),
       attempts: Type.Integer({ minimum: 0 }),
+      requestId: Type.Optional(
+        Type.String({ description: "The provider's or gateway's id of the last request" }),
+      ),
+      inputTokens: Type.Optional(
+        Type.Integer({ minimum: 0, description: 'Read for replies that could not be used' }),
+      ),
+      outputTokens: Type.Optional(
+        Type.Integer({ minimum: 0, description: 'Written in replies that could not be used' }),
+      ),
       backend: Type.String(),
       model: Type.String(),
       costMicroDollars: Type.Integer({ minimum: 0 }),

@@ -28,6 +28,7 @@ const impure = [
   '!inference/backends/**',
   '!inference/backends.ts',
   '!inference/check.ts',
+  '!inference/call-service.ts',
 ];
 /** Packages that are functions of their arguments. */
 const purePackages = ['typebox', 'typebox/*', 'ajv', 'uuid', 'picomatch', 'fastest-levenshtein'];
@@ -68,7 +69,7 @@ export const boundaries: Boundary[] = [
   pure('router'),
   mainOf('inference'),
   {
-    files: ['inference/act.ts', 'inference/backends.ts', 'inference/check.ts', 'inference/backends/**'],
+    files: ['inference/{act,backends,call-service,check}.ts', 'inference/backends/**'],
     mayImport: ['inference/**', 'schemas/**'],
     rule: 'what asks a model imports its own room and schemas, never bus',
   },

@@ -1,0 +1,154 @@
+import type { Ask } from '../schemas/call.ts';
+import type { AgentRole } from '../schemas/row.ts';
+import type { ActContext, Service } from '../schemas/service.ts';
+import { answer, type FailedAttempt } from './act.ts';
+import type { Backend, ModelDefinition, ModelRequest } from './backend.ts';
+import type { CallLoad } from './call-load.ts';
+import type { RoleParameters } from './call-parameters.ts';
+import {
+  decide,
+  evolve,
+  noCall,
+  openIntent,
+  outbox,
+  remember,
+  takeOver,
+  type Answer,
+  type Call,
+  type CallFacts,
+} from './call.ts';
+
+/** What a process must have to serve calls: an inference process for many models, a gpu-worker for its one. */
+export interface CallServing {
+  /** The models that may be asked here, by name. */
+  definitions: ReadonlyMap<string, ModelDefinition>;
+  /** The backend of a model; throws where it cannot be asked from here. */
+  backendOf(name: string): Backend | Promise<Backend>;
+  /** What a role prefers, such as its temperature. */
+  parametersOf(role: AgentRole): RoleParameters;
+  load: CallLoad;
+  log: CallLog;
+  /** Milliseconds since 1970 UTC. */
+  now(): number;
+  breaker?: CallBreaker;
+}
+
+/** Lines about one call; bus/log.ts fits. */
+export interface CallLog {
+  info(line: object, words: string): void;
+  warn(line: object, words: string): void;
+}
+
+/** What counts calls and knows which pools rest. */
+export interface CallBreaker {
+  /** Set while the pool rests. */
+  restOf(pool: string): CallFacts['breaker'];
+  succeeded(pool: string, model: string): void;
+  failed(pool: string, model: string, failure: FailedAttempt): void;
+  /** Workers ended on this call, one an epoch up to this. */
+  crashed(pool: string, model: string, callId: string, epochs: number): void;
+}
+
+/** The service that answers model calls; whoever serves it takes calls from the pools of its models. */
+export function callService(serving: CallServing): Service<Call> {
+  const { definitions, load, breaker, now } = serving;
+  return {
+    role: 'inference',
+    entity: 'call',
+    initial: noCall,
+    evolve,
+    decide,
+    outbox,
+    openIntent,
+    takeOver(call, input) {
+      breaker?.crashed(call.pool, call.model, call.callId, call.epoch);
+      return takeOver(call, input);
+    },
+    remember,
+    isOver: (call) => call.phase === 'over',
+    async gather(_call, input) {
+      if (input.type !== 'call.ask') return undefined;
+      const { model, pool } = input.event!.data as Ask;
+      const rest = breaker?.restOf(pool);
+      const backend = definitions.get(model)?.backend ?? 'unknown';
+      return { backend, ...(rest ? { breaker: rest } : {}) } satisfies CallFacts;
+    },
+    async act(_call, whole, context): Promise<Answer> {
+      const ask = whole!.data as Ask;
+      load.began(ask.pool);
+      const answered = await asked(serving, ask, context);
+      load.ended(
+        ask.pool,
+        answered.answered
+          ? {
+              model: ask.model,
+              outputTokens: answered.reply.outputTokens,
+              durationMs: answered.reply.durationMs,
+              atMs: now(),
+            }
+          : undefined,
+      );
+      return answered;
+    },
+  };
+}
+
+async function asked(serving: CallServing, ask: Ask, context: ActContext): Promise<Answer> {
+  const { breaker, log } = serving;
+  const { callId, runId, model, pool } = ask;
+  const who = { task: context.taskId, run: runId, call: callId, model };
+  try {
+    const definition = serving.definitions.get(model);
+    if (!definition) throw new Error(`the model "${model}" is not served by this process`);
+    const result = await answer({
+      definition,
+      backend: await serving.backendOf(model),
+      request: requestOf(ask, serving.parametersOf(ask.role)),
+      budgetMs: Math.max(1000, ask.deadlineAtMs - serving.now()),
+      signal: context.signal,
+      onText: (text) => context.live('text', { runId, callId, model, text }),
+      onRetry(retry) {
+        log.warn({ ...who, ...retry }, 'the model is asked again');
+        context.live('retry', { runId, callId, model, ...retry });
+      },
+      onFailure: (failure) => breaker?.failed(pool, model, failure),
+    });
+    if (result.outcome === 'failed') {
+      const { cause, message, attempts, requestId, usage } = result;
+      const kind = result.kind === 'permanent' ? 'permanent' : 'retryable';
+      return {
+        answered: false,
+        kind,
+        ...(cause ? { cause } : {}),
+        message,
+        attempts,
+        ...(requestId ? { requestId } : {}),
+        ...usage,
+      };
+    }
+    breaker?.succeeded(pool, model);
+    const { content, toolCalls, finish, usage, requestId } = result.reply;
+    return {
+      answered: true,
+      reply: {
+        content,
+        toolCalls,
+        finish,
+        inputTokens: usage.inputTokens,
+        outputTokens: usage.outputTokens,
+        tokensAreEstimated: usage.estimated,
+        ...(requestId ? { requestId } : {}),
+        attempts: result.attempts,
+        durationMs: result.durationMs,
+      },
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { answered: false, kind: 'permanent', cause: 'request', message, attempts: 0 };
+  }
+}
+
+function requestOf(ask: Ask, parameters: RoleParameters): ModelRequest {
+  const { model, messages, tools, maxTokens, role, runId, schema } = ask;
+  return { model, messages, tools, maxTokens, role, runId, ...(schema ? { schema } : {}), ...parameters };
+}

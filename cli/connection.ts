@@ -7,6 +7,7 @@ import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
+import { readRunningMesh } from '../config/running-mesh.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
@@ -51,7 +52,7 @@ export async function withMesh<Result>(
 
 async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment'>): Promise<Connection> {
   const { stateDirectory, config } = settingsOf(call);
-  const mesh = config.mesh.url === undefined ? readMeshFile(stateDirectory) : undefined;
+  const mesh = config.mesh.url === undefined ? readRunningMesh(stateDirectory) : undefined;
   const url = config.mesh.url ?? mesh?.url;
   if (url === undefined) {
     throw new BrokerError(

@@ -6,7 +6,7 @@ import { readCredential } from '../bus/credentials.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
-import { readMeshFile } from '../config/mesh-file.ts';
+import { readRunningMesh } from '../config/running-mesh.ts';
 import type { ModelDefinition } from '../config/model-options.ts';
 import { readModelFlag } from '../inference/model-flag.ts';
 import { countText } from '../observability/wording.ts';
@@ -90,7 +90,7 @@ interface Surroundings {
 
 async function checkAll(all: Surroundings): Promise<Checked[]> {
   const { stateDirectory, config, environment } = all;
-  const mesh = readMeshFile(stateDirectory);
+  const mesh = readRunningMesh(stateDirectory);
   const here = await findServerHere(environment);
   const running = await checkMesh(all);
   const isUp = mesh !== undefined && running.state === 'ok';
@@ -124,7 +124,7 @@ async function checkAll(all: Surroundings): Promise<Checked[]> {
 async function checkMesh({ stateDirectory, config }: Surroundings): Promise<Checked> {
   if (config.mesh.url !== undefined)
     return checkRunning(config.mesh.url, brokerCredentials(config.mesh), true);
-  const mesh = readMeshFile(stateDirectory);
+  const mesh = readRunningMesh(stateDirectory);
   if (!mesh) return ok('mesh', 'none runs on this state folder: ./switchyard up starts one');
   const operator = await readCredential(stateDirectory, 'operator').catch(() => undefined);
   return checkRunning(mesh.url, operator && { user: 'operator', password: operator.password }, false);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { allowInState, forbidInState } from '../config/allowed.ts';
+import { lockStateDirectory } from '../config/state-lock.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides } from '../config/overrides.ts';
 import { checkoutRoot } from '../config/state.ts';
@@ -210,7 +211,11 @@ test('switchyard: a mesh that died is an unreachable broker, not a stack trace',
     processes: [],
     startedAtMs: 1,
   });
+  const gone = await switchyard('list', '--state', dead);
+  expect(gone).toMatchObject({ code: 6, error: expect.stringContaining(`no mesh runs on ${dead}`) });
+  const lock = lockStateDirectory(dead);
   const lost = await switchyard('list', '--state', dead);
+  lock.release();
   expect(lost.code).toBe(4);
   expect(lost.error).toContain('credentials cannot be read');
   const named = join(folder, 'named.yaml');

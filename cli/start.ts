@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { BrokerError } from '../bus/errors.ts';
 import { ensureStreams } from '../bus/streams.ts';
 import { loadConfig } from '../config/load.ts';
-import { readMeshFile } from '../config/mesh-file.ts';
+import { readRunningMesh } from '../config/running-mesh.ts';
 import { nearest } from '../config/problems.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { roles, type Role } from '../schemas/row.ts';
@@ -45,9 +45,9 @@ async function start(
     );
   const role = name as Role;
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
-  const file = options.config ?? readMeshFile(stateDirectory)?.configFile;
+  const file = options.config ?? readRunningMesh(stateDirectory)?.configFile;
   const config = loadConfig({ file, stateDirectory, environment });
-  const url = config.mesh.url ?? readMeshFile(stateDirectory)?.url;
+  const url = config.mesh.url ?? readRunningMesh(stateDirectory)?.url;
   if (url === undefined)
     throw new BrokerError(
       `no mesh runs on ${stateDirectory}`,

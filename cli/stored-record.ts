@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openClient } from '../bus/client.ts';
 import { readCredential, readPublicKeys } from '../bus/credentials.ts';
-import { readMeshFile } from '../config/mesh-file.ts';
+import { readRunningMesh } from '../config/running-mesh.ts';
 import { lockStateDirectory } from '../config/state-lock.ts';
 import { settingsOf, withMesh, type Connection } from './connection.ts';
 import { openBroker } from './mesh.ts';
@@ -18,7 +18,8 @@ export async function withRecord<Result>(
 ): Promise<Result> {
   const { stateDirectory, config } = settingsOf(call);
   const isStored = existsSync(join(stateDirectory, 'nats', 'jetstream'));
-  if (config.mesh.url !== undefined || readMeshFile(stateDirectory) || !isStored) return withMesh(call, work);
+  if (config.mesh.url !== undefined || readRunningMesh(stateDirectory) || !isStored)
+    return withMesh(call, work);
   const say = (line: string) => call.output.progress(line);
   const lock = lockStateDirectory(stateDirectory);
   try {

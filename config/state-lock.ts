@@ -18,7 +18,8 @@ export interface StateLock {
  */
 export function lockStateDirectory(stateDirectory: string): StateLock {
   const file = lockFile(stateDirectory, 'up');
-  const lock = take(file, 0);
+  // A command that looks whether a mesh runs has it for a moment.
+  const lock = take(file, 250);
   if (!lock) {
     const holder = readHolder(file);
     const who = holder === undefined ? 'another process' : `process ${holder}`;
@@ -34,6 +35,13 @@ export function lockStateDirectory(stateDirectory: string): StateLock {
     throw failure;
   }
   return lock;
+}
+
+/** True while some process runs a mesh on the state folder. */
+export function isLocked(stateDirectory: string): boolean {
+  const lock = take(lockFile(stateDirectory, 'up'), 0);
+  lock?.release();
+  return lock === undefined;
 }
 
 /** Runs `act` while no other process of this folder runs one under the same name; waits up to `patienceMs` for it. */

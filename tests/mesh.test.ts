@@ -367,6 +367,9 @@ test(
     for (const name of readdirSync(logs))
       expect(readFileSync(join(logs, name), 'utf8'), name).not.toContain('nobody caught');
 
+    // What it said of itself is still there, and nobody waits for a broker that is gone.
+    const orphaned = await first.switchyard(['status']);
+    expect(orphaned).toMatchObject({ code: 6, error: expect.stringContaining('no mesh runs on') });
     const again = await terminal.up('first', ['--config', config]);
     expect(await ended(again, taskId)).toBe('task.completed');
     expect(resultOf(await again.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({

@@ -12,6 +12,7 @@ import { ensureStreams } from '../bus/streams.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides, type Overrides } from '../config/overrides.ts';
 import { checkoutRoot, createStateDirectory } from '../config/state.ts';
+import { lockStateDirectory } from '../config/state-lock.ts';
 import type { Scene } from '../inference/backends/script.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { brokerUsers, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
@@ -113,6 +114,8 @@ async function open(
   const stateDirectory = join(area, 'state');
   const logs = join(area, 'logs');
   createStateDirectory(stateDirectory);
+  const lock = lockStateDirectory(stateDirectory);
+  closing.push(() => lock.release());
   mkdirSync(logs);
   const sandbox = await sandboxForTests();
   const repository = makeRepository(join(area, 'adder'), adder);

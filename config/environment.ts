@@ -73,6 +73,19 @@ export const environmentVariables: EnvironmentVariable[] = [
     example: 'http://127.0.0.1:4000/v1',
   },
   {
+    name: 'LITELLM_BASE_URL',
+    setBy: 'person',
+    meaning: 'Where `litellm` models are asked unless their entries say so, with or without `/v1`',
+    standard: 'http://127.0.0.1:4000',
+    example: 'http://127.0.0.1:4000',
+  },
+  {
+    name: 'LITELLM_API_KEY',
+    setBy: 'secret',
+    meaning: 'Key for `litellm` models, unless their entries name another variable',
+    standard: 'none is sent',
+  },
+  {
     name: 'OLLAMA_HOST',
     setBy: 'person',
     meaning: 'Where `--model ollama:NAME` is asked, in the forms that Ollama accepts',

@@ -49,6 +49,12 @@ export const ModelOptions = Type.Object(
         description: 'Name of the environment variable that holds the key; only inference processes read it',
       }),
     ),
+    api: Type.Optional(
+      Type.Enum(['chat', 'responses'], {
+        description:
+          "By which of OpenAI's two APIs a model is asked, for `openai` and `litellm` only; left out: the one that serves it",
+      }),
+    ),
     script: Type.Optional(
       Type.String({
         minLength: 1,

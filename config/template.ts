@@ -80,6 +80,8 @@ const written: Partial<Record<SectionName, string>> = {
       #cachedInputMicroDollars: 125000
       #source: https://developers.openai.com/api/docs/pricing
       #asOf: '2026-11-20'
+  # A LiteLLM gateway takes \`backend: litellm\`, and as \`model\` a name that it lists; its address and key are in
+  # LITELLM_BASE_URL and LITELLM_API_KEY. \`api: responses\` asks a model by OpenAI's responses API.
   # A GGUF file that a gpu-worker loads takes \`backend: llama\` and \`file: models/NAME.gguf\`, and if you like
   # \`slots\`, \`threads\`, \`gpuLayers\` and \`workers\`.
   # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and

@@ -2,6 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
+import { litellm } from './backends/litellm.ts';
 import { llama } from './backends/llama.ts';
 import { openai } from './backends/openai.ts';
 import { scripted } from './backends/scripted.ts';
@@ -13,7 +14,7 @@ export type BackendFactory = (
 ) => Backend;
 
 /** Makes each backend that `schemas/model-backends.ts` declares. */
-const factories: Readonly<Record<BackendName, BackendFactory>> = { llama, openai, scripted };
+const factories: Readonly<Record<BackendName, BackendFactory>> = { litellm, llama, openai, scripted };
 
 /** The backend of `definition`; throws a permanent BackendError that names the accepted values otherwise. */
 export function createBackend(

@@ -23,6 +23,13 @@ export const modelBackends = {
     runs: 'by-address',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
+  litellm: {
+    description: 'a LiteLLM gateway, asked by the logical names that it lists',
+    url: { variable: 'LITELLM_BASE_URL', default: 'http://127.0.0.1:4000' },
+    apiKeyVariable: 'LITELLM_API_KEY',
+    runs: 'elsewhere',
+    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
   llama: {
     description:
       'a GGUF file that a gpu-worker of this mesh loads with llama.cpp, on the processor or a card',

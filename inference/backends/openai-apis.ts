@@ -6,7 +6,7 @@ export type OpenAiApi = 'chat' | 'responses';
 
 /**
  * Models of OpenAI that the chat-completions API does not serve. A name stands for its dated versions too. Source: the
- * `supported_endpoints` of LiteLLM's model_prices_and_context_window.json, as shipped with LiteLLM 1.109.1; looked up
+ * `supported_endpoints` of LiteLLM's model_prices_and_context_window.json, as shipped with LiteLLM 1.106.2; looked up
  * on 2026-11-20. A model that is missing here is found out by the server's own refusal, at the cost of one request.
  */
 const onlyResponses = [

@@ -7,7 +7,7 @@ import { apiOf, isOpenAi, wantsResponses } from './openai-apis.ts';
 import { askChat, askResponses } from './openai-ask.ts';
 import { clientOf, endedBy, refuseOtherThanStream } from './openai-connection.ts';
 import { embedTexts } from './openai-embeddings.ts';
-import { requestIdOf, toBackendError, withRequestId } from './openai-failure.ts';
+import { excerptOf, requestIdOf, toBackendError, withRequestId } from './openai-failure.ts';
 import type { FailureContext } from './openai-failure.ts';
 import { nothingLearned } from './openai-learned.ts';
 import { isListed, listModels, unknownModel } from './openai-models.ts';
@@ -77,7 +77,7 @@ export function openAiCompatible(
   ): Promise<BackendError> {
     const isUnknown = dialect.isUnknownModel?.(error) ?? isNotFound(error);
     const told = isUnknown
-      ? await explainNotFound(client, model, signal, context)
+      ? await explainNotFound(client, error, model, signal, seen)
       : (dialect.explain?.(error, seen) ?? toBackendError(error, seen));
     return withRequestId(told, requestIdOf(error.headers) ?? seen.requestId);
   }
@@ -148,20 +148,17 @@ function isNotFound(error: APIError): boolean {
 
 async function explainNotFound(
   client: OpenAI,
+  error: APIError,
   model: string,
   signal: AbortSignal,
   context: FailureContext,
 ): Promise<BackendError> {
   const listed = await listModels(client, signal).catch(() => undefined);
-  if (listed && isListed(model, listed)) {
-    return new BackendError(
-      'permanent',
-      `${context.address} lists the model ${model}, but answered 404 for it`,
-      {
-        status: 404,
-        mend: 'see the log of that server',
-      },
-    );
-  }
-  return unknownModel(context.address, model, listed);
+  if (!listed || !isListed(model, listed)) return unknownModel(context.address, model, listed);
+  const { status } = error;
+  const problem = `${context.address} lists the model ${model}, but answered ${status} for it`;
+  return new BackendError('permanent', `${problem}: ${excerptOf(error, context)}`, {
+    status,
+    mend: 'see the log of that server',
+  });
 }

@@ -7,8 +7,20 @@ const unitsMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_00
  * tokens are free again. Undefined where neither says.
  */
 export function waitAfterLimit(headers: Headers | undefined, nowMs: number): number | undefined {
+  if (!headers) return undefined;
+  return wait(headers, nowMs) ?? wait(ofProvider(headers), nowMs);
+}
+
+/** What a LiteLLM gateway passes on from the provider behind it bears this prefix. */
+function ofProvider(headers: Headers): Headers {
+  const prefix = 'llm_provider-';
+  const own = [...headers].filter(([name]) => name.startsWith(prefix));
+  return new Headers(own.map(([name, value]) => [name.slice(prefix.length), value]));
+}
+
+function wait(headers: Headers, nowMs: number): number | undefined {
   const asked = readRetryAfter(headers, nowMs);
-  if (asked !== undefined || !headers) return asked;
+  if (asked !== undefined) return asked;
   const limits = ['requests', 'tokens'].flatMap((kind) => {
     const waitMs = readDuration(headers.get(`x-ratelimit-reset-${kind}`));
     return waitMs === undefined ? [] : [{ waitMs, left: headers.get(`x-ratelimit-remaining-${kind}`) }];

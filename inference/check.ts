@@ -1,6 +1,8 @@
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from './backend.ts';
 import { createBackend } from './backends.ts';
+import { readGguf, type GgufHeader } from './backends/gguf.ts';
+import { benchWidth, type WidthResult } from './bench.ts';
 
 /** What `doctor` shows of a model, and what decides whether work may begin. */
 export interface ModelCheck {
@@ -94,4 +96,45 @@ function speedOf(reply: ModelReply, firstTextAt: number | undefined, endedAt: nu
   const { outputTokens } = reply.usage;
   if (firstTextAt === undefined || outputTokens < 2 || endedAt - firstTextAt < 1) return undefined;
   return Math.round(((outputTokens - 1) * 10_000) / (endedAt - firstTextAt)) / 10;
+}
+
+/** The names of the models that the server of `definition` has; none where it cannot tell. Throws BackendError. */
+export async function namesAt(
+  definition: ModelDefinition,
+  environment: Record<string, string | undefined>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const backend = createBackend(definition, environment);
+  try {
+    return (await backend.models?.(signal)) ?? [];
+  } finally {
+    await backend.close?.();
+  }
+}
+
+/** What a GGUF file says of its model. Throws a permanent BackendError where it is no whole GGUF file. */
+export function describeGguf(file: string): GgufHeader {
+  return readGguf(file);
+}
+
+/** How quick a model is at each width, one after the other. Throws BackendError where it cannot be asked at all. */
+export async function* benchModel(
+  definition: ModelDefinition,
+  environment: Record<string, string | undefined>,
+  asked: { widths: number[]; tokens: number; signal: AbortSignal },
+): AsyncGenerator<WidthResult> {
+  const { widths, tokens, signal } = asked;
+  const nowMs = () => performance.now();
+  const backend = createBackend(definition, environment);
+  try {
+    await backend.check(definition.model, signal);
+    // The first reply may wait until the model is loaded; it would be measured as if it always did.
+    await benchWidth(backend, definition, { width: 1, tokens: 1, signal, nowMs });
+    for (const width of widths) {
+      if (signal.aborted) return;
+      yield await benchWidth(backend, definition, { width, tokens, signal, nowMs });
+    }
+  } finally {
+    await backend.close?.();
+  }
 }

@@ -13,9 +13,9 @@ const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const stampFile = join(root, 'node_modules', '.switchyard-setup.json');
 
 /** What the packages take once they are there, measured; a test compares it with the truth. */
-export const installedMegabytes = 400;
+export const installedMegabytes = 540;
 /** What is downloaded for that, measured with an empty npm cache. */
-const downloadedMegabytes = 150;
+const downloadedMegabytes = 220;
 const oldestNode = 18;
 const wantedNode = 24;
 

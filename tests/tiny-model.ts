@@ -53,8 +53,7 @@ const chatTemplate = [
   '{% if tools %}<|system|>Tools:',
   '{% for tool in tools %}\n{{ tool | tojson }}{% endfor %}',
   '\nCall one as <tool_call>{"name": ..., "arguments": ...}</tool_call><|end|>{% endif %}',
-  '{% for message in messages %}<|{{ message.role }}|>{{ message.content }}',
-  '{% for call in message.tool_calls %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}<|end|>{% endfor %}',
+  '{% for message in messages %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}',
   '{% if add_generation_prompt %}<|assistant|>{% if tools %}<|act|>{% else %}<|answer|>{% endif %}{% endif %}',
 ].join('');
 const leaning = { after: '<|act|>', next: '<tool_call>' };

@@ -88,7 +88,7 @@ export const environmentVariables: EnvironmentVariable[] = [
   {
     name: 'OLLAMA_HOST',
     setBy: 'person',
-    meaning: 'Where `--model ollama:NAME` is asked, in the forms that Ollama accepts',
+    meaning: 'Where models of Ollama are asked whose entries give no `url`, in the forms that Ollama accepts',
     standard: '127.0.0.1:11434',
     example: '127.0.0.1:11434',
   },
@@ -98,6 +98,13 @@ export const environmentVariables: EnvironmentVariable[] = [
     meaning: 'The context, in tokens, that the Ollama server was started with',
     standard: '4096, which is what Ollama gives by itself, and a warning',
     example: '32768',
+  },
+  {
+    name: 'OLLAMA_KEEP_ALIVE',
+    setBy: 'person',
+    meaning: 'How long Ollama keeps a model in memory after a call, as Ollama writes it: 1h, or -1 for ever',
+    standard: '30m',
+    example: '1h',
   },
   {
     name: 'NO_COLOR',

@@ -4,6 +4,7 @@ import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
 import { litellm } from './backends/litellm.ts';
 import { llama } from './backends/llama.ts';
+import { ollama } from './backends/ollama.ts';
 import { openai } from './backends/openai.ts';
 import { scripted } from './backends/scripted.ts';
 
@@ -14,7 +15,7 @@ export type BackendFactory = (
 ) => Backend;
 
 /** Makes each backend that `schemas/model-backends.ts` declares. */
-const factories: Readonly<Record<BackendName, BackendFactory>> = { litellm, llama, openai, scripted };
+const factories: Readonly<Record<BackendName, BackendFactory>> = { litellm, llama, ollama, openai, scripted };
 
 /** The backend of `definition`; throws a permanent BackendError that names the accepted values otherwise. */
 export function createBackend(

@@ -30,6 +30,12 @@ export const modelBackends = {
     runs: 'elsewhere',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
+  ollama: {
+    description: 'Ollama by its own API, so that the context which the entry gives is the one the model gets',
+    url: { variable: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434' },
+    runs: 'by-address',
+    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
   llama: {
     description:
       'a GGUF file that a gpu-worker of this mesh loads with llama.cpp, on the processor or a card',

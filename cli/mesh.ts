@@ -11,6 +11,7 @@ import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
+import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
@@ -159,6 +160,10 @@ const passedToNetwork = [
   'HTTP_PROXY HTTPS_PROXY NO_PROXY http_proxy https_proxy no_proxy',
   'SSL_CERT_DIR REQUESTS_CA_BUNDLE CURL_CA_BUNDLE PIP_CERT',
 ].flatMap((line) => line.split(' '));
+// Every process reads the configuration by itself, and where a model is asked may stand in such a variable.
+const addresses = Object.values(modelBackends).flatMap(({ url }) =>
+  typeof url === 'object' && 'variable' in url ? [url.variable] : [],
+);
 const withNetwork: readonly Role[] = ['inference', 'coder', 'tester'];
 
 /** What a role's process sees of the environment; only inference sees the keys, and only those that models name. */
@@ -168,11 +173,13 @@ export function environmentOf(
   environment: Environment,
   more: Environment,
 ): Environment {
-  const keys = modelDefinitions(config.models).flatMap((model) =>
-    model.apiKeyVariable ? [model.apiKeyVariable] : [],
-  );
+  const keys = modelDefinitions(config.models).flatMap((model) => [
+    ...(model.apiKeyVariable ? [model.apiKeyVariable] : []),
+    ...(modelBackend(model.backend)?.variables ?? []),
+  ]);
   const names = [
     ...passedOn,
+    ...addresses,
     ...(withNetwork.includes(role) ? passedToNetwork : []),
     ...(role === 'inference' ? keys : []),
   ];

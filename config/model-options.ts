@@ -55,6 +55,13 @@ export const ModelOptions = Type.Object(
           "By which of OpenAI's two APIs a model is asked, for `openai` and `litellm` only; left out: the one that serves it",
       }),
     ),
+    region: Type.Optional(
+      Type.String({
+        pattern: '^[a-z]{2,}(-[a-z]+)+-\\d+$',
+        accepts: 'the name of an AWS region such as eu-central-1',
+        description: "The AWS region, for `bedrock` only; left out: AWS_REGION, else the profile's",
+      }),
+    ),
     script: Type.Optional(
       Type.String({
         minLength: 1,

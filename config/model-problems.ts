@@ -31,6 +31,7 @@ export function modelProblems({ models }: Config): Problem[] {
 /** Options that mean something to some backends only. */
 const optionsOf: Partial<Record<keyof ModelOptions, BackendName>> = {
   script: 'scripted',
+  region: 'bedrock',
   file: 'llama',
   slots: 'llama',
   threads: 'llama',
@@ -47,6 +48,8 @@ function checkOptions(model: ModelOptions, say: Say): void {
   for (const [option, owner] of Object.entries(optionsOf))
     if (model[option as keyof ModelOptions] !== undefined && owner !== model.backend)
       say(option, `it is for the backend \`${owner}\` only; leave it out`);
+  if (backend.variables !== undefined && model.apiKeyVariable !== undefined)
+    say('apiKeyVariable', `the backend \`${model.backend}\` finds its credentials by itself; leave it out`);
   const file = files[model.backend];
   if (file) checkFile(model[file.option], file, say);
   if (backend.url === 'none') {

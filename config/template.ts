@@ -6,10 +6,14 @@ export type SectionName = keyof Config;
 
 /**
  * A new `switchyard.yaml`, as `config init` writes it: all in comments, and every option there is. `# text` explains,
- * `#option: value` is an option.
+ * `#option: value` is an option. `inPlace` are texts of sections that are to stand otherwise, `more` comes below the heading.
  */
-export function configTemplate(): string {
-  return [heading, ...sectionNames.map((name) => templateOf(name))].join('\n');
+export function configTemplate(
+  inPlace: Partial<Record<SectionName, string>> = {},
+  more: string = '',
+): string {
+  const sections = sectionNames.map((name) => inPlace[name] ?? templateOf(name));
+  return [`${heading}${more}`, ...sections].join('\n');
 }
 
 /** A section of the template with its options in force; an example that loads together with the other sections. */
@@ -84,6 +88,8 @@ const written: Partial<Record<SectionName, string>> = {
   # LITELLM_BASE_URL and LITELLM_API_KEY. \`api: responses\` asks a model by OpenAI's responses API.
   # A GGUF file that a gpu-worker loads takes \`backend: llama\` and \`file: models/NAME.gguf\`, and if you like
   # \`slots\`, \`threads\`, \`gpuLayers\` and \`workers\`.
+  # A model of Amazon Bedrock takes \`backend: bedrock\`, its id as \`model\`, and the AWS credentials that there are;
+  # \`region: eu-central-1\` where AWS_REGION does not say.
   # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and
   # \`script: replies.yaml\`, a path relative to this file.
 `,

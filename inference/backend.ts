@@ -125,6 +125,8 @@ export interface ModelDefinition {
   apiKeyVariable?: string;
   /** Which of OpenAI's two APIs it is asked by; left out: the one that serves it. */
   api?: 'chat' | 'responses';
+  /** The AWS region, for `bedrock`; absent: AWS_REGION, else the profile's. */
+  region?: string;
   /** Path of the script, for `scripted`. */
   script?: string;
   /** Path of the GGUF file, for `llama`. */

@@ -2,6 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
+import { bedrock } from './backends/bedrock.ts';
 import { litellm } from './backends/litellm.ts';
 import { llama } from './backends/llama.ts';
 import { ollama } from './backends/ollama.ts';
@@ -15,7 +16,14 @@ export type BackendFactory = (
 ) => Backend;
 
 /** Makes each backend that `schemas/model-backends.ts` declares. */
-const factories: Readonly<Record<BackendName, BackendFactory>> = { litellm, llama, ollama, openai, scripted };
+const factories: Readonly<Record<BackendName, BackendFactory>> = {
+  bedrock,
+  litellm,
+  llama,
+  ollama,
+  openai,
+  scripted,
+};
 
 /** The backend of `definition`; throws a permanent BackendError that names the accepted values otherwise. */
 export function createBackend(

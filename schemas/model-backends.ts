@@ -5,10 +5,12 @@ export type Capability = (typeof capabilities)[number];
 /** A way of asking a model: what configuration must know of it before a process of it runs. */
 export interface ModelBackend {
   description: string;
-  /** The server's address: must be given, has a default, or there is none to give. */
-  url: 'required' | { variable?: string; default: string } | 'none';
+  /** The server's address: must be given, has a default, may be given in place of one that follows from other options, or there is none to give. */
+  url: 'required' | { variable?: string; default: string } | 'optional' | 'none';
   /** The variable that holds the key, where the entry names no other. */
   apiKeyVariable?: string;
+  /** Variables by which it finds its server and credentials where not one key is all; only inference processes are given them. */
+  variables?: readonly string[];
   /** Where its models run: here, elsewhere, or as the address says. */
   runs: 'here' | 'elsewhere' | 'by-address';
   capabilities: readonly Capability[];
@@ -23,17 +25,18 @@ export const modelBackends = {
     runs: 'by-address',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
+  ollama: {
+    description: 'Ollama by its own API, so that the context which the entry gives is the one the model gets',
+    url: { variable: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434' },
+    variables: ['OLLAMA_KEEP_ALIVE'],
+    runs: 'by-address',
+    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
   litellm: {
     description: 'a LiteLLM gateway, asked by the logical names that it lists',
     url: { variable: 'LITELLM_BASE_URL', default: 'http://127.0.0.1:4000' },
     apiKeyVariable: 'LITELLM_API_KEY',
     runs: 'elsewhere',
-    capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
-  },
-  ollama: {
-    description: 'Ollama by its own API, so that the context which the entry gives is the one the model gets',
-    url: { variable: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434' },
-    runs: 'by-address',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
   llama: {
@@ -42,6 +45,32 @@ export const modelBackends = {
     url: 'none',
     runs: 'here',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
+  },
+  bedrock: {
+    description:
+      'models of Amazon Bedrock, asked with the usual AWS credentials: keys in the environment, a profile, or the role of the container or instance',
+    url: 'optional',
+    variables: [
+      'AWS_REGION',
+      'AWS_DEFAULT_REGION',
+      'AWS_PROFILE',
+      'AWS_ACCESS_KEY_ID',
+      'AWS_SECRET_ACCESS_KEY',
+      'AWS_SESSION_TOKEN',
+      'AWS_BEARER_TOKEN_BEDROCK',
+      'AWS_CONFIG_FILE',
+      'AWS_SHARED_CREDENTIALS_FILE',
+      'AWS_ROLE_ARN',
+      'AWS_ROLE_SESSION_NAME',
+      'AWS_WEB_IDENTITY_TOKEN_FILE',
+      'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+      'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+      'AWS_CONTAINER_AUTHORIZATION_TOKEN',
+      'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+      'AWS_EC2_METADATA_DISABLED',
+    ],
+    runs: 'elsewhere',
+    capabilities: ['tools', 'json-schema', 'streaming'],
   },
   scripted: {
     description: 'replies that were written beforehand, not by a model; every screen says so',

@@ -190,8 +190,9 @@ function placeProblem(
   count: number,
   event: Envelope,
 ): string | undefined {
-  // Nothing is decided on the journals of the mesh: they hold a single fact each.
-  if (readJournalSubject(namespace, journal)?.entity === 'mesh') return undefined;
+  // Nothing is decided on the journals of dead letters: they hold a single fact each.
+  const name = readJournalSubject(namespace, journal);
+  if (name?.entity === 'mesh' && name.role === 'dead') return undefined;
   const { given } = (event.data ?? {}) as { given?: Partial<Given> };
   if (event.id === eventId(journal, given?.inputId ?? '', count, shortType(event.type))) return undefined;
   return `it was not decided on the ${count} events before it`;

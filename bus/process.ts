@@ -69,6 +69,17 @@ export interface Serving<State> {
   close?(): Promise<void>;
 }
 
+/** What a process reads, checks and signs journals with. */
+export function journalOptionsOf(membership: Membership, { bus, log }: Pick<Joined, 'bus' | 'log'>) {
+  return {
+    bus,
+    log,
+    namespace: membership.namespace,
+    ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
+    ...(membership.privateKey ? { sign: openSigner(membership.privateKey) } : {}),
+  };
+}
+
 /** How long a process that is told to stop waits for what it has in hand; the rest is given back. */
 const drainMs = 8000;
 /** The same where the launcher is gone. */
@@ -83,11 +94,7 @@ export async function serve<State>(
   const { bus, log, registry } = joined;
   const { namespace } = membership;
   const { service } = serving;
-  const keys = {
-    ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
-    ...(membership.privateKey ? { sign: openSigner(membership.privateKey) } : {}),
-  };
-  const journalOptions = { bus, namespace, log, ...keys };
+  const journalOptions = journalOptionsOf(membership, joined);
   const journals = openJournals({ ...journalOptions, initial: service.initial, evolve: service.evolve });
   const lease = openLease(membership.url, joined.process, membership.credentials, membership.leaseMs);
   const dead = {

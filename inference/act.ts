@@ -3,6 +3,7 @@ import type { FailureCause } from '../schemas/call.ts';
 import { askedAgain, mostSchemaTries, schemaCheck, type SchemaReading } from './act-schema.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from './backend.ts';
+import type { AttemptFailure } from './call-breaker.ts';
 import { causeOf, decideRetry } from './retry.ts';
 
 /** What a model call came to. Durations are wall time over all attempts, waits included. */
@@ -26,14 +27,6 @@ export type Answer =
       usage?: { inputTokens: number; outputTokens: number };
     };
 
-/** One attempt that came to nothing. */
-export interface FailedAttempt {
-  cause: FailureCause;
-  status?: number | undefined;
-  /** How long the provider asked us to wait, if it did. */
-  retryAfterMs?: number | undefined;
-}
-
 export interface AnswerInput {
   definition: ModelDefinition;
   backend: Backend;
@@ -45,7 +38,7 @@ export interface AnswerInput {
   onText: (text: string) => void;
   onRetry?: (retry: { attempts: number; waitMs: number; message: string }) => void;
   /** Each attempt that failed, the last one too; not those that were called off. */
-  onFailure?: (failure: FailedAttempt) => void;
+  onFailure?: (failure: AttemptFailure) => void;
   /** A random number in [0, 1), drawn once a retry. */
   random?: () => number;
 }

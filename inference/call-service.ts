@@ -1,8 +1,9 @@
 import type { Ask } from '../schemas/call.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import type { ActContext, Service } from '../schemas/service.ts';
-import { answer, type FailedAttempt } from './act.ts';
+import { answer } from './act.ts';
 import type { Backend, ModelDefinition, ModelRequest } from './backend.ts';
+import type { CallBreaker, CallLog } from './call-breaker.ts';
 import type { CallLoad } from './call-load.ts';
 import type { RoleParameters } from './call-parameters.ts';
 import {
@@ -33,22 +34,6 @@ export interface CallServing {
   breaker?: CallBreaker;
 }
 
-/** Lines about one call; bus/log.ts fits. */
-export interface CallLog {
-  info(line: object, words: string): void;
-  warn(line: object, words: string): void;
-}
-
-/** What counts calls and knows which pools rest. */
-export interface CallBreaker {
-  /** Set while the pool rests. */
-  restOf(pool: string): CallFacts['breaker'];
-  succeeded(pool: string, model: string): void;
-  failed(pool: string, model: string, failure: FailedAttempt): void;
-  /** Workers ended on this call, one an epoch up to this. */
-  crashed(pool: string, model: string, callId: string, epochs: number): void;
-}
-
 /** The service that answers model calls; whoever serves it takes calls from the pools of its models. */
 export function callService(serving: CallServing): Service<Call> {
   const { definitions, load, breaker, now } = serving;
@@ -61,7 +46,7 @@ export function callService(serving: CallServing): Service<Call> {
     outbox,
     openIntent,
     takeOver(call, input) {
-      breaker?.crashed(call.pool, call.model, call.callId, call.epoch);
+      breaker?.crashed(call, call.claim!.process);
       return takeOver(call, input);
     },
     remember,
@@ -99,7 +84,10 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
   const who = { task: context.taskId, run: runId, call: callId, model };
   try {
     const definition = serving.definitions.get(model);
-    if (!definition) throw new Error(`the model "${model}" is not served by this process`);
+    if (!definition)
+      throw new Error(
+        `the model "${model}" is not served by the worker of the pool ${pool} that took the call: models of different workers need pools of their own`,
+      );
     const result = await answer({
       definition,
       backend: await serving.backendOf(model),

@@ -1,11 +1,13 @@
 import { membershipOf } from '../bus/membership.ts';
-import { join, serve } from '../bus/process.ts';
+import { openBreakers, waitingIn } from '../bus/breaker.ts';
+import { join, journalOptionsOf, serve } from '../bus/process.ts';
 import type { ServedModel } from '../bus/registry.ts';
 import { processSettings } from '../config/membership.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { isLocal } from '../schemas/model-backends.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
 import { createBackend } from './backends.ts';
+import { openPoolBreakers } from './breaker-pools.ts';
 import { openCallLoad } from './call-load.ts';
 import { parametersOf } from './call-parameters.ts';
 import { callService } from './call-service.ts';
@@ -15,7 +17,7 @@ const settings = processSettings(process.argv, process.env);
 const { config } = settings;
 const isLocalOnly = (config as { mode?: string }).mode === 'local-only';
 const membership = await membershipOf(settings, 'inference');
-const joined = await join(membership, 'inference', false);
+const joined = await join(membership, 'inference', true);
 
 const backends = new Map<string, Backend>();
 /** A model that this process cannot ask, for want of a key for instance, is none that it serves. */
@@ -56,17 +58,36 @@ function servedModel(model: ModelDefinition): ServedModel {
   };
 }
 
+function backendOf(name: string): Backend {
+  const backend = backends.get(name);
+  if (!backend) throw new Error(`the model "${name}" is not served by this process`);
+  return backend;
+}
+
+const breaker = openPoolBreakers({
+  process: joined.process,
+  models: usable,
+  backendOf,
+  slots: config.slots.inference,
+  load,
+  journals: openBreakers(journalOptionsOf(membership, joined), joined.process),
+  waiting: (pool) => waitingIn(joined.bus, membership.namespace, pool),
+  workers: () => joined.registry.living(),
+  log: joined.log,
+  now: Date.now,
+});
+// What a breaker was before this process began is known before its first call.
+await breaker.tick();
+const ticking = setInterval(() => void breaker.tick(), 1000);
+
 const service = callService({
   definitions: new Map(usable.map((model) => [model.name, model])),
-  backendOf(name) {
-    const backend = backends.get(name);
-    if (!backend) throw new Error(`the model "${name}" is not served by this process`);
-    return backend;
-  },
+  backendOf,
   parametersOf: (role) => parametersOf(config.roles[role]),
   load,
   log: joined.log,
   now: Date.now,
+  breaker,
 });
 
 await serve(membership, joined, {
@@ -80,6 +101,7 @@ await serve(membership, joined, {
   tags: usable.flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),
   models: () => usable.map(servedModel),
   async close() {
+    clearInterval(ticking);
     await Promise.all([...backends.values()].map(async (backend) => backend.close?.().catch(() => {})));
   },
 });

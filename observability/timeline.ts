@@ -98,5 +98,17 @@ function meshLine(type: EventOf<'mesh'>, data: unknown): Words {
         details: [...reasons.map((reason) => [span(reason)]), [span(retry, 'accent')]],
       };
     }
+    case 'breaker.opened': {
+      const { pool, why } = data as DataOf<typeof type>;
+      return { glyph: '⊘', tone: 'bad', spans: [span(`the pool ${pool} rests: ${why}`, 'bad')] };
+    }
+    case 'breaker.half_opened': {
+      const { pool, why } = data as DataOf<typeof type>;
+      return { glyph: '…', tone: 'warn', spans: [span(`the pool ${pool} is probed: ${why}`, 'warn')] };
+    }
+    case 'breaker.closed': {
+      const { pool, why } = data as DataOf<typeof type>;
+      return { glyph: '✓', tone: 'good', spans: [span(`the pool ${pool} is back: ${why}`, 'good')] };
+    }
   }
 }

@@ -1,17 +1,29 @@
+import { openBreakers } from '../bus/breaker.ts';
 import { membershipOf } from '../bus/membership.ts';
-import { join, serve } from '../bus/process.ts';
+import { join, journalOptionsOf, serve } from '../bus/process.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { processSettings } from '../config/membership.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
+import { isLocal, modelBackend } from '../schemas/model-backends.ts';
 import type { Service } from '../schemas/service.ts';
-import { decide, evolve, noRoute, outbox, type Route, type RoutingFacts } from './route.ts';
+import { loadOf, preferredOf, withAnnounced } from './announced.ts';
+import {
+  decide,
+  evolve,
+  noRoute,
+  outbox,
+  type RoutableModel,
+  type Route,
+  type RoutingFacts,
+} from './route.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
 const membership = await membershipOf(settings, 'router');
 const joined = await join(membership, 'router', true);
+const breakerJournals = openBreakers(journalOptionsOf(membership, joined), joined.process);
 
-const models: RoutingFacts['models'] = Object.fromEntries(
+const configured: Record<string, RoutableModel> = Object.fromEntries(
   modelDefinitions(config.models).map((model) => [
     model.name,
     {
@@ -24,9 +36,23 @@ const models: RoutingFacts['models'] = Object.fromEntries(
       inputMicroDollars: model.prices?.inputMicroDollars ?? 0,
       outputMicroDollars: model.prices?.outputMicroDollars ?? 0,
       tags: model.tags,
+      capabilities: [...(model.capabilities ?? modelBackend(model.backend)?.capabilities ?? [])],
+      isLocal: isLocal(model),
     },
   ]),
 );
+
+/** The breakers of the pools that are not closed, read from their journals for this very decision. */
+async function restingPools(pools: readonly string[]): Promise<NonNullable<RoutingFacts['breakers']>> {
+  const read = await Promise.all(
+    pools.map(async (pool) => [pool, (await breakerJournals.read(pool)).breaker] as const),
+  );
+  return Object.fromEntries(
+    read.flatMap(([pool, { phase, sinceMs, why }]) =>
+      phase === 'closed' ? [] : [[pool, { phase, since: new Date(sinceMs).toISOString(), why }]],
+    ),
+  );
+}
 
 const service: Service<Route> = {
   role: 'router',
@@ -40,16 +66,26 @@ const service: Service<Route> = {
   async gather(_route, input) {
     if (input.type !== 'work.route') return undefined;
     const { work } = input.event!.data as DataOf<'work.route'>;
-    const preferred = config.roles[work.role].models;
-    const longest = config.roles[work.role].maxTokens;
-    const livePools = [...new Set(joined.registry.living().flatMap((one) => one.pools))].toSorted();
+    const role = config.roles[work.role];
+    const living = joined.registry.living().filter((one) => one.role === 'inference');
+    const livePools = [...new Set(living.flatMap((one) => one.pools))].toSorted();
+    const announced = living.flatMap((one) => one.models ?? []);
+    const models = withAnnounced(configured, announced);
     const bounded = Object.fromEntries(
       Object.entries(models).map(([name, model]) => [
         name,
-        { ...model, maxTokens: Math.min(model.maxTokens, longest ?? model.maxTokens) },
+        { ...model, maxTokens: Math.min(model.maxTokens, role.maxTokens ?? model.maxTokens) },
       ]),
     );
-    return { models: bounded, preferred, rules: config.routes, livePools } satisfies RoutingFacts;
+    return {
+      models: bounded,
+      preferred: preferredOf(role.models, Object.keys(configured), models),
+      rules: config.routes,
+      livePools,
+      mode: (config as { mode?: RoutingFacts['mode'] }).mode ?? 'local+api',
+      breakers: await restingPools(livePools),
+      load: loadOf(announced),
+    } satisfies RoutingFacts;
   },
 };
 

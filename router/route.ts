@@ -4,14 +4,27 @@ import type { Decision, Input, Owed, Stored } from '../schemas/service.ts';
 import type { Choice, Work } from '../schemas/work.ts';
 import { contextEstimate, matchingRules, type Rule } from './rules.ts';
 
-/** What the router looks up: the operator's models and rules, and which pools are alive. */
+/** A model as the router sees it. What older records do not hold is optional. */
+export type RoutableModel = Choice & {
+  tags: string[];
+  capabilities?: string[];
+  /** False where asking it opens a connection to another machine. */
+  isLocal?: boolean;
+};
+
+/** What the router looks up: the operator's models and rules, which pools are alive, and which of them rest. */
 export interface RoutingFacts {
-  models: Record<string, Choice & { tags: string[] }>;
+  models: Record<string, RoutableModel>;
   /** The models of the role, the preferred one first. */
   preferred: string[];
   rules: Rule[];
   /** Pools with at least one live worker. */
   livePools: string[];
+  mode?: 'local-only' | 'local+api';
+  /** Breakers that are not closed, by pool. */
+  breakers?: Record<string, { phase: 'open' | 'half-open'; since: string; why: string }>;
+  /** How busy live workers are, by model; kept for whoever reads the decision, which goes by preference. */
+  load?: Record<string, { freeSlots: number; slots: number; tokensPerSecond?: number }>;
 }
 
 /** A route as its journal says it is. */
@@ -65,8 +78,8 @@ interface Chosen {
 interface Rejected {
   model: string;
   why: string;
-  /** True where one more process mends it. */
-  isDead: boolean;
+  /** What would mend it. */
+  mend: string;
 }
 
 function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string; mend: string } {
@@ -74,16 +87,24 @@ function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string; mend
   const passedOver: string[] = [];
   for (const source of sources(work, facts)) {
     const usable: Choice[] = [];
+    const last: Choice[] = [];
     const problems = new Map<string, string>();
     for (const name of new Set(source.models)) {
       const problem = problemOf(name, work, facts, source.tags);
-      if (!problem) usable.push(choiceOf(facts.models[name]!));
-      else {
-        problems.set(name, problem.why);
+      if (problem) {
+        problems.set(name, `cannot be used: ${problem.why}`);
         const isKnown = rejected.some((one) => one.model === name && one.why === problem.why);
         if (!isKnown) rejected.push({ model: name, ...problem });
+        continue;
       }
+      const model = facts.models[name]!;
+      const breaker = facts.breakers?.[model.pool];
+      if (breaker) {
+        problems.set(name, `is only a last choice: its breaker is half-open (${breaker.why})`);
+        last.push(choiceOf(model));
+      } else usable.push(choiceOf(model));
     }
+    usable.push(...last);
     if (usable.length === 0) {
       passedOver.push(source.rule);
       continue;
@@ -91,7 +112,7 @@ function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string; mend
     const first = problems.get(source.models[0]!);
     const reasons = [
       source.why,
-      ...(first ? [`${source.models[0]} cannot be used: ${first}`] : []),
+      ...(first ? [`${source.models[0]} ${first}`] : []),
       ...passedOver.map((rule) => `no model of the rule "${rule}" can be used`),
     ];
     return {
@@ -105,11 +126,18 @@ function choose(work: Work, facts: RoutingFacts): Chosen | { waits: string; mend
   if (rejected.length === 0) return { waits: `no model is configured for the ${work.role}`, mend: addModel };
   return {
     waits: rejected.map((one) => `${one.model}: ${one.why}`).join('; '),
-    mend: rejected.some((one) => one.isDead) ? './switchyard start inference' : addModel,
+    // What mends by itself, or with one command, is said before what takes an edit.
+    mend: mends.find((mend) => rejected.some((one) => one.mend === mend)) ?? addModel,
   };
 }
 
+const startInference = './switchyard start inference';
+const startGpuWorker = './switchyard start gpu-worker';
+const waitForProbe =
+  'it is probed when its rest is over and then goes on by itself; see what its server and the logs of inference say';
+const allowApi = 'allow models elsewhere with `mode: local+api` in switchyard.yaml, and start the mesh again';
 const addModel = 'add a model that can do it under `models` in switchyard.yaml, and start the mesh again';
+const mends = [waitForProbe, startInference, startGpuWorker, allowApi];
 
 /** Where models come from, most telling first: asked for by name, the operator's rules, the role's own list. */
 function sources(
@@ -148,20 +176,33 @@ function problemOf(
   tags: string[] = [],
 ): Omit<Rejected, 'model'> | undefined {
   const model = Object.hasOwn(facts.models, name) ? facts.models[name] : undefined;
-  if (!model) return { why: 'it is not configured', isDead: false };
+  if (!model) return { why: 'it is not configured', mend: addModel };
   const lacking = tags.find((tag) => !model.tags.includes(tag));
-  if (lacking) return { why: `it lacks the tag ${lacking}`, isDead: false };
+  if (lacking) return { why: `it lacks the tag ${lacking}`, mend: addModel };
+  // Every agent acts by calling tools, if only the one that ends its work.
+  if (model.capabilities && !model.capabilities.includes('tools'))
+    return { why: 'it cannot call tools', mend: addModel };
+  if (facts.mode === 'local-only' && model.isLocal === false)
+    return { why: 'it is asked elsewhere, and the mode is local-only', mend: allowApi };
   const room = Math.max(0, model.contextTokens - model.maxTokens);
   const need = contextEstimate(work);
   if (need > room) {
     const why = `its context window leaves ${room} tokens to read and about ${need} are needed`;
-    return { why, isDead: false };
+    return { why, mend: addModel };
   }
-  if (facts.livePools.includes(model.pool)) return undefined;
-  return { why: `its pool "${model.pool}" has no live worker`, isDead: true };
+  const start = model.backend === 'llama' ? startGpuWorker : startInference;
+  if (!facts.livePools.includes(model.pool))
+    return { why: `its pool "${model.pool}" has no live worker`, mend: start };
+  if (facts.load && !Object.hasOwn(facts.load, name))
+    return { why: `no live worker of its pool "${model.pool}" serves it`, mend: start };
+  const breaker = facts.breakers?.[model.pool];
+  if (breaker?.phase !== 'open') return undefined;
+  return { why: `its breaker is open since ${breaker.since}: ${breaker.why}`, mend: waitForProbe };
 }
 
-function choiceOf({ tags: _, ...choice }: Choice & { tags: string[] }): Choice {
+/** What a run is told of a model; what else is known of it is the router's. */
+function choiceOf(model: RoutableModel): Choice {
+  const { tags: _tags, capabilities: _capabilities, isLocal: _isLocal, ...choice } = model;
   return choice;
 }
 

@@ -1,5 +1,5 @@
 import type { Author, Entity, Role, Row } from './row.ts';
-import { journalSubject, poolInbox, roleInbox, submitSubject, timerInbox } from './subject.ts';
+import { journalSubject, meshJournalOf, poolInbox, roleInbox, submitSubject, timerInbox } from './subject.ts';
 
 /** Where messages of a row go. */
 export interface Destination {
@@ -22,10 +22,8 @@ export const consumerNames = {
 /** What stands in a subject for what differs from message to message: `*` for a permission, `{taskId}` for a page. */
 export type Hole = (name: 'taskId' | 'role' | 'runId' | 'callId' | 'id' | 'pool' | 'purpose') => string;
 
-/** The entity's token in the subject of the one kind of journal that belongs to the mesh. */
-const deadLetters = 'dead';
-
-function journalOf(namespace: string, entity: Entity, role: string, hole: Hole): string {
+function journalOf(namespace: string, row: Row, role: string, hole: Hole): string {
+  const entity: Entity = row.journal;
   switch (entity) {
     case 'task':
       return journalSubject(namespace, { entity, taskId: hole('taskId') });
@@ -36,7 +34,12 @@ function journalOf(namespace: string, entity: Entity, role: string, hole: Hole):
     case 'call':
       return journalSubject(namespace, { entity, taskId: hole('taskId'), id: hole('callId') });
     case 'mesh':
-      return journalSubject(namespace, { entity, taskId: 'mesh', role: deadLetters, id: hole('id') });
+      return journalSubject(namespace, {
+        entity,
+        taskId: 'mesh',
+        role: meshJournalOf(row.type),
+        id: hole(row.type.startsWith('breaker.') ? 'pool' : 'id'),
+      });
   }
 }
 
@@ -71,8 +74,10 @@ export function destinationsOf(row: Row, namespace: string, hole: Hole, author?:
   if (author && !row.publishedBy.includes(author)) return [];
   switch (row.kind) {
     case 'event': {
-      const subject = journalOf(namespace, row.journal, author ?? hole('role'), hole);
-      return [{ channel: `journal.${row.journal}`, subject, stream: 'events' }];
+      const subject = journalOf(namespace, row, author ?? hole('role'), hole);
+      const isBreaker = row.journal === 'mesh' && meshJournalOf(row.type) === 'breaker';
+      const channel = isBreaker ? 'journal.breaker' : `journal.${row.journal}`;
+      return [{ channel, subject, stream: 'events' }];
     }
     case 'request': {
       const subject = submitSubject(namespace);

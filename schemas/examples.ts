@@ -76,6 +76,14 @@ const review = {
   lastTests: tests,
 };
 const callStep = { kind: 'call' as const, number: 1, callId, choice: 0, deadlineAtMs: atMs + 120_000 };
+const inference = 'inference.90aa12fd';
+const breakerChange = {
+  given: { atMs, inputId: deriveId('example', 'breaker'), process: inference },
+  pool: choice.pool,
+  untilMs: atMs + 5000,
+  trips: 1,
+  counts: { failures: 0, successes: 0, causes: {} },
+};
 const toolStep = {
   kind: 'tool' as const,
   number: 2,
@@ -293,6 +301,13 @@ export const examples: { [Name in TypeName]: DataOf<Name> } = {
     atMs,
     retry: `./switchyard dead retry ${deadId}`,
   },
+  'breaker.opened': {
+    ...breakerChange,
+    why: '5 of 6 attempts of small-coder failed within 60 s (5 server)',
+    counts: { failures: 5, successes: 1, causes: { server: 5 } },
+  },
+  'breaker.half_opened': { ...breakerChange, why: 'it rested for 5 s', probe: inference },
+  'breaker.closed': { ...breakerChange, why: 'small-coder answered its probe' },
   'message.dead': { journal: `yard.event.mesh.dead.${deadId}`, sequence: 43 },
 };
 

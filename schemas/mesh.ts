@@ -1,5 +1,42 @@
 import Type from 'typebox';
-import { roles, row } from './row.ts';
+import { decided, roles, row } from './row.ts';
+
+const breaker = {
+  version: 1,
+  kind: 'event',
+  journal: 'mesh',
+  publishedBy: ['inference'],
+  consumedBy: ['operator', 'router', 'inference'],
+} as const;
+
+/** What every change of a breaker says. */
+const breakerChange = (untilMs: string) => ({
+  pool: Type.String(),
+  why: Type.String(),
+  untilMs: Type.Integer({ minimum: 0, description: untilMs }),
+  trips: Type.Integer({
+    minimum: 0,
+    description: 'Openings in a row; each rests longer than the one before',
+  }),
+  counts: Type.Object(
+    {
+      failures: Type.Integer({ minimum: 0 }),
+      successes: Type.Integer({ minimum: 0 }),
+      causes: Type.Record(Type.String(), Type.Integer({ minimum: 0 }), { description: 'Failures by cause' }),
+    },
+    { description: 'What the process that says it counted, attempts of calls, within its window' },
+  ),
+  queue: Type.Optional(
+    Type.Object(
+      {
+        waiting: Type.Integer({ minimum: 0, description: 'Calls that wait for a worker of the pool' }),
+        slots: Type.Integer({ minimum: 0, description: 'Calls that its workers answer at a time' }),
+        callMs: Type.Integer({ minimum: 0, description: 'How long a call takes' }),
+      },
+      { description: 'How long the queue of the pool was' },
+    ),
+  ),
+});
 
 /** What concerns the mesh rather than one task's own work. */
 export const meshRows = [
@@ -22,6 +59,27 @@ export const meshRows = [
       atMs: Type.Integer(),
       retry: Type.String({ description: 'The command that puts it back' }),
     }),
+  }),
+  row({
+    ...breaker,
+    type: 'breaker.opened',
+    summary: 'A pool fails or has no chance to keep up: nothing is routed to it until it was probed.',
+    data: decided(breakerChange('When it may be probed')),
+  }),
+  row({
+    ...breaker,
+    type: 'breaker.half_opened',
+    summary: 'The rest of a pool is over and one process probes it; it is routed to as a last choice.',
+    data: decided({
+      ...breakerChange('When another process may probe it, should this one have ended'),
+      probe: Type.String({ description: 'The process that probes' }),
+    }),
+  }),
+  row({
+    ...breaker,
+    type: 'breaker.closed',
+    summary: 'A pool answered its probe: it is routed to as any other.',
+    data: decided(breakerChange('Until when another opening counts as the same trouble')),
   }),
   row({
     type: 'message.dead',

@@ -40,6 +40,10 @@ export function readJournalSubject(namespace: string, subject: string): JournalN
   return undefined;
 }
 
+/** The kind of mesh journal that an event stands on: dead letters, or the breaker of a pool. */
+export const meshJournalOf = (type: string): 'breaker' | 'dead' =>
+  type.startsWith('breaker.') ? 'breaker' : 'dead';
+
 /** Why this author may not have written this event on this journal, or undefined when all fits. */
 export function authorProblem(
   name: JournalName,
@@ -52,6 +56,8 @@ export function authorProblem(
   if (!found.publishedBy.includes(event.sender as Author)) return `${event.sender} may not say ${found.type}`;
   if (name.entity === 'run' && name.role !== event.sender)
     return `a run of the ${name.role} has an entry by ${event.sender}`;
+  if (name.entity === 'mesh' && name.role !== meshJournalOf(found.type))
+    return `${found.type} does not belong on a ${name.role} journal`;
   if (name.entity !== 'mesh' && event.subject !== name.taskId)
     return `the entry is about task ${event.subject}`;
   return undefined;

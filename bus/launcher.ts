@@ -7,8 +7,11 @@ import type { Role } from '../schemas/row.ts';
 import type { Bus } from './connect.ts';
 import { probe } from './holder.ts';
 
-/** The file that is each role's process, below the checkout. */
-export const mainOf: Record<Role, string[]> = {
+/** What a process runs: its role's usual program, or the gpu-worker, which answers model calls as inference does. */
+export type Program = Role | 'gpu-worker';
+
+/** The file of each program, below the checkout, with its first arguments. */
+export const mainOf: Record<Program, string[]> = {
   manager: ['agents/manager/main.ts'],
   router: ['router/main.ts'],
   planner: ['agents/main.ts', 'planner'],
@@ -16,6 +19,7 @@ export const mainOf: Record<Role, string[]> = {
   tester: ['agents/main.ts', 'tester'],
   reviewer: ['agents/main.ts', 'reviewer'],
   inference: ['inference/main.ts'],
+  'gpu-worker': ['gpu-worker/main.ts'],
 };
 
 export interface LauncherOptions {
@@ -24,8 +28,8 @@ export interface LauncherOptions {
   logsDirectory: string;
   /** Extra arguments, such as `--config FILE`. */
   args: string[];
-  /** The variables a role's process gets; provider keys only go where models are asked. */
-  environment(role: Role): Record<string, string | undefined>;
+  /** The variables a process gets; provider keys only go where providers are asked. */
+  environment(program: Program): Record<string, string | undefined>;
   /** With what is given back what a dead child held. */
   bus: Bus;
   /** The longest wait before a process that keeps dying is started again; 15 s where it is left out. */
@@ -35,7 +39,7 @@ export interface LauncherOptions {
 }
 
 export interface Child {
-  role: Role;
+  program: Program;
   number: number;
   pid: number;
   /** Instance id, once the process serves. */
@@ -45,8 +49,8 @@ export interface Child {
 }
 
 export interface Launcher {
-  /** Starts one process of a role and keeps one alive in its place; resolves when it serves. */
-  start(role: Role): Promise<Child>;
+  /** Starts one process and keeps one alive in its place; resolves when it serves. `args`: for the program itself. */
+  start(program: Program, args?: string[]): Promise<Child>;
   children(): Child[];
   /** Resolves when a process reports that it holds at a fault point. */
   held(point: string): Promise<Child>;
@@ -70,10 +74,10 @@ export function openLauncher(options: LauncherOptions): Launcher {
   const telemetry = pathToFileURL(join(options.checkout, 'observability/telemetry.ts')).href;
   mkdirSync(options.logsDirectory, { recursive: true, mode: 0o700 });
 
-  function launch(role: Role, number: number, backOffMs: number): Promise<Child> {
-    const logFile = join(options.logsDirectory, `${role}-${number}.log`);
+  function launch(program: Program, number: number, given: string[], backOffMs: number): Promise<Child> {
+    const logFile = join(options.logsDirectory, `${program}-${number}.log`);
     const log = openSync(logFile, 'a', 0o600);
-    const [file, ...args] = mainOf[role];
+    const [file, ...args] = mainOf[program];
     const process_ = spawn(
       process.execPath,
       [
@@ -84,18 +88,19 @@ export function openLauncher(options: LauncherOptions): Launcher {
         '--state',
         options.stateDirectory,
         ...options.args,
+        ...given,
       ],
       {
         cwd: options.checkout,
         // The fourth is the channel for "ready", the fifth the pipe on which the child says what it holds.
         stdio: ['ignore', log, log, 'ipc', 'pipe'],
-        env: { ...options.environment(role), SWITCHYARD_CUSTODY: '4' },
+        env: { ...options.environment(program), SWITCHYARD_CUSTODY: '4' },
       },
     );
     // The child has its own copy.
     closeSync(log);
     const child: Child = {
-      role,
+      program,
       number,
       pid: process_.pid ?? 0,
       process: undefined,
@@ -126,30 +131,35 @@ export function openLauncher(options: LauncherOptions): Launcher {
         options.onDeath(child, how);
         const livedLong = Date.now() - startedAtMs > healthyMs;
         if (child.process === undefined)
-          reject(new Error(`the ${role} ${how} before it served; see ${logFile}`));
-        again(role, number, livedLong ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs));
+          reject(new Error(`the ${program} ${how} before it served; see ${logFile}`));
+        again(
+          program,
+          number,
+          given,
+          livedLong ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs),
+        );
       });
     });
   }
 
   /** Starts a process in the place of one that ended; where even that fails, later. */
-  function again(role: Role, number: number, afterMs: number): void {
+  function again(program: Program, number: number, given: string[], afterMs: number): void {
     const timer = setTimeout(() => {
       timers.delete(timer);
       try {
         // One that starts and dies is started again by its own end.
-        launch(role, number, afterMs).catch(() => {});
+        launch(program, number, given, afterMs).catch(() => {});
       } catch {
-        again(role, number, longestBackOffMs);
+        again(program, number, given, longestBackOffMs);
       }
     }, afterMs);
     timers.add(timer);
   }
 
   return {
-    async start(role) {
+    async start(program, given = []) {
       numbers += 1;
-      return launch(role, numbers, shortestBackOffMs);
+      return launch(program, numbers, given, shortestBackOffMs);
     },
     children: () => [...running.values()].map((one) => one.child),
     held: (point) => new Promise((resolve) => void waiting.push({ point, resolve })),

@@ -3,7 +3,7 @@ import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials } from '../bus/credentials.ts';
 import { fetchDebianPackage } from '../bus/debian-package.ts';
-import { openLauncher, type Child, type Launcher } from '../bus/launcher.ts';
+import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
 import { startServer, type RunningServer, type StartServerOptions } from '../bus/nats-server.ts';
 import { ensureStreams } from '../bus/streams.ts';
@@ -32,8 +32,11 @@ export interface Broker {
   restart(): Promise<void>;
 }
 
+/** The pool of gpu-workers whose model stands in no configuration. */
+const gpuPool = 'gpu';
+
 export const poolsOf = (config: Config): string[] => [
-  ...new Set(modelDefinitions(config.models).map((model) => model.pool)),
+  ...new Set([...modelDefinitions(config.models).map((model) => model.pool), gpuPool]),
 ];
 
 /** Finds, fetches or reaches a broker, and makes its streams. */
@@ -164,11 +167,11 @@ const passedToNetwork = [
 const addresses = Object.values(modelBackends).flatMap(({ url }) =>
   typeof url === 'object' && 'variable' in url ? [url.variable] : [],
 );
-const withNetwork: readonly Role[] = ['inference', 'coder', 'tester'];
+const withNetwork: readonly Program[] = ['inference', 'coder', 'tester'];
 
-/** What a role's process sees of the environment; only inference sees the keys, and only those that models name. */
+/** What a process sees of the environment; only inference sees the keys, and only those that models name. */
 export function environmentOf(
-  role: Role,
+  program: Program,
   config: Config,
   environment: Environment,
   more: Environment,
@@ -180,8 +183,8 @@ export function environmentOf(
   const names = [
     ...passedOn,
     ...addresses,
-    ...(withNetwork.includes(role) ? passedToNetwork : []),
-    ...(role === 'inference' ? keys : []),
+    ...(withNetwork.includes(program) ? passedToNetwork : []),
+    ...(program === 'inference' ? keys : []),
   ];
   const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
   const seen = Object.fromEntries(
@@ -223,11 +226,11 @@ export function openRoles(options: RolesOptions): Launcher {
     args: options.configFile ? ['--config', options.configFile] : [],
     bus: options.bus,
     onDeath: options.onDeath,
-    environment: (role) => {
-      const fault = planted.get(role);
+    environment: (program) => {
+      const fault = planted.get(program);
       const isFirst = fault !== undefined && fault.left > 0;
       if (isFirst) fault.left -= 1;
-      return environmentOf(role, config, environment, {
+      return environmentOf(program, config, environment, {
         ...(options.bubblewrap ? { SWITCHYARD_BWRAP: options.bubblewrap } : {}),
         ...(isFirst ? { SWITCHYARD_FAULT: fault.fault } : {}),
       });

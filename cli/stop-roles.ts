@@ -11,7 +11,7 @@ export async function stopRoles(
   say: Say,
 ): Promise<void> {
   const telling = setTimeout(() => {
-    const roles = [...new Set(launcher.children().map((child) => child.role))].join(', ');
+    const roles = [...new Set(launcher.children().map((child) => child.program))].join(', ');
     say(
       `waiting up to 10 s for ${roles} to end what is in hand; Ctrl-C again ends it at once, and nothing is lost`,
     );

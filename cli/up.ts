@@ -19,6 +19,7 @@ import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, hasOnlyDemoReplies, makeDemoRepository } from './demo.ts';
 import { CommandError } from './failure.ts';
 import { runFirstTask } from './first-task.ts';
+import { requireLlama, startWorkers } from './gpu-worker.ts';
 import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
 import { openOutput, withState } from './output.ts';
@@ -94,6 +95,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
     keepOverrides(stateDirectory, overrides);
     if (options.brokerOnly !== true) {
+      if (hasLlama(config)) await requireLlama(say);
       if (repository !== undefined) requireModels(config, options.plan === true);
       const code = await Promise.race([checkModels(config, environment, say), interrupts.first]);
       if (code !== undefined) return code;
@@ -118,9 +120,9 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       ...(fault ? { faults: { coder: fault.fault } } : {}),
       onDeath: (child, how) => {
         if (fault && how.includes('SIGKILL')) return;
-        const article = /^[aeiou]/.test(child.role) ? 'an' : 'a';
+        const article = /^[aeiou]/.test(child.program) ? 'an' : 'a';
         say(
-          `${article} ${child.role} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`,
+          `${article} ${child.program} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`,
         );
       },
     });
@@ -178,10 +180,16 @@ function lockFor(stateDirectory: string): StateLock {
   }
 }
 
+const hasLlama = (config: Config) =>
+  modelDefinitions(config.models).some((model) => model.backend === 'llama');
+
 async function startRoles(config: Config, launcher: Launcher): Promise<void> {
-  await Promise.all(
-    startOrder.flatMap((role) => Array.from({ length: config.processes[role] }, () => launcher.start(role))),
-  );
+  await Promise.all([
+    ...startOrder.flatMap((role) =>
+      Array.from({ length: config.processes[role] }, () => launcher.start(role)),
+    ),
+    startWorkers(config, launcher),
+  ]);
 }
 
 function recordMesh(
@@ -205,7 +213,7 @@ function recordMesh(
     processes: [
       of('up', process.pid),
       ...(broker.server ? [of('nats-server', broker.server.pid)] : []),
-      ...launcher.children().map((child) => of(child.role, child.pid)),
+      ...launcher.children().map((child) => of(child.program, child.pid)),
     ],
     startedAtMs,
   });

@@ -30,7 +30,7 @@ async function isIdle(): Promise<void> {
 }
 
 async function rolesServe(): Promise<void> {
-  const served = new Set(yard.launcher.children().map((child) => child.role));
+  const served = new Set(yard.launcher.children().map((child) => child.program as string));
   await Promise.all(roles.filter((role) => !served.has(role)).map((role) => yard.launcher.start(role)));
 }
 

@@ -52,7 +52,7 @@ test('drain: a coder that is told to stop ends what it has in hand, so that nobo
   const taskId = await yard.submit();
   await yard.until(taskId, (_one, type) => type === 'run.started');
   const deaths = yard.deaths.length;
-  for (const child of yard.launcher.children()) if (child.role === 'coder') child.kill('SIGTERM');
+  for (const child of yard.launcher.children()) if (child.program === 'coder') child.kill('SIGTERM');
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');
   expect(yard.deaths.slice(deaths)).toEqual(
     Array.from({ length: 2 }, () => ({ role: 'coder', how: 'ended with exit code 0' })),

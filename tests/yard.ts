@@ -175,8 +175,8 @@ async function open(
     bus: admin,
     // Here processes are killed one after the other on purpose.
     longestBackOffMs: 200,
-    environment: (role) => environment(faults[role]?.shift()),
-    onDeath: ({ role }, how) => void deaths.push({ role, how }),
+    environment: (role) => environment(faults[role as Role]?.shift()),
+    onDeath: ({ program }, how) => void deaths.push({ role: program as Role, how }),
   });
   closing.push(() => launcher.stop());
   const bare: BareProcess[] = [];
@@ -231,7 +231,7 @@ async function open(
       return started;
     },
     kill(role) {
-      for (const child of launcher.children()) if (child.role === role) child.kill('SIGKILL');
+      for (const child of launcher.children()) if (child.program === role) child.kill('SIGKILL');
     },
     async killBroker() {
       process.kill(server.pid, 'SIGKILL');

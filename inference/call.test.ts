@@ -8,6 +8,7 @@ import { dataProblems, problemsOf } from '../schemas/validate.ts';
 import {
   decide,
   evolve,
+  mostTakeOvers,
   noCall,
   openIntent,
   outbox,
@@ -265,6 +266,64 @@ test('take-over: a failure and a cancel count the earlier tries too', () => {
   expect(other.last()['costMicroDollars']).toBe(2 * worstCase);
 });
 
+test('take-over: a call on which worker after worker ended is given up, with the reason, and goes home', () => {
+  const one = aCall();
+  one.asks();
+  for (let count = 1; count <= mostTakeOvers; count += 1) one.isTakenOver(`inference.${count}`);
+  expect(one.call).toMatchObject({ phase: 'intended', epoch: mostTakeOvers + 1 });
+  one.isTakenOver('inference.last');
+  expect(one.types().at(-1)).toBe('call.failed');
+  expect(one.last()).toMatchObject({
+    callId,
+    kind: 'retryable',
+    cause: 'crash',
+    attempts: 4,
+    message: expect.stringMatching(/^4 workers in a row ended .* the last of them inference\.3/),
+    costMicroDollars: 4 * worstCase,
+  });
+  expect(openIntent(one.call)).toBeUndefined();
+  expect(outbox(one.call)).toHaveLength(1);
+  // Its worker was only slow: what it brings after all is nothing.
+  expect(one.comesTo(answered)).toEqual(nothing);
+});
+
+test('breaker: while its pool rests a call waits for the probe if that comes soon, else it fails for another model', () => {
+  const rests = (untilMs: number, more: object = {}) => {
+    const one = aCall();
+    const breaker = { sinceMs: 500, untilMs, why: '5 of 5 attempts failed' };
+    return { one, decision: one.asks({ facts: { backend: 'openai', breaker, ...more } }) };
+  };
+  expect(rests(6_000).decision).toEqual({ do: 'later', delayMs: 5_500 });
+  expect(rests(900).decision).toEqual({ do: 'later', delayMs: 500 });
+  for (const untilMs of [30_000, ask.deadlineAtMs]) {
+    const { one } = rests(untilMs);
+    expect(one.last()).toMatchObject({
+      kind: 'retryable',
+      cause: 'breaker',
+      attempts: 0,
+      costMicroDollars: 0,
+      message: 'the pool local rests: 5 of 5 attempts failed',
+    });
+    expect(outbox(one.call)).toHaveLength(1);
+  }
+});
+
+test('call: a failure names its kind and the request, and replies that could not be used are paid for', () => {
+  const one = aCall();
+  one.asks();
+  one.comesTo({
+    answered: false,
+    kind: 'permanent',
+    cause: 'schema',
+    message: 'it breaks its schema',
+    attempts: 3,
+    requestId: 'gateway-1',
+    inputTokens: 30,
+    outputTokens: 12,
+  });
+  expect(one.last()).toMatchObject({ cause: 'schema', requestId: 'gateway-1', costMicroDollars: 30 + 120 });
+});
+
 test('price: whole micro-dollars, rounded up', () => {
   const prices = { inputMicroDollars: 150_000, outputMicroDollars: 600_000 };
   expect(price(0, 0, prices)).toBe(0);
@@ -287,6 +346,12 @@ test('remember: keeps what deciding needs and nothing of the prompt or the tools
     },
   });
   expect(JSON.stringify(whole)).toContain(secret);
+  const schema = { name: 'verdict', schema: { title: secret } };
+  const formal = remember({ ...whole, data: { ...ask, schema } });
+  expect(JSON.stringify(formal)).not.toContain(secret);
+  expect((formal.data as { characters: number }).characters).toBe(
+    JSON.stringify(ask.messages).length + 2 + JSON.stringify(schema).length,
+  );
   const cancel = message('call.cancel', callId, 'coder', 'pool local', lineage, 1_000, {
     callId,
     runId,

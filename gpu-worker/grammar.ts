@@ -141,7 +141,8 @@ function array(schema: Schema, rules: Rules, root: unknown): string {
 function string(schema: Schema, rules: Rules): string {
   rules.set(
     'char',
-    String.raw`[^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt/] | "u" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F])`,
+    // Only what is a character: a model that writes bytes may come to numbers that are none.
+    String.raw`[\x20\x21\x23-\x5B\x5D-\x7E\u0080-\uD7FF\uE000-\U0010FFFF] | "\\" (["\\bfnrt/] | "u" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F])`,
   );
   const least = Math.min(countOf(schema['minLength']) ?? 0, longestCounted);
   const most = countOf(schema['maxLength']);

@@ -37,7 +37,7 @@ export async function checkModel(
     const backend = createBackend({ ...definition, timeoutMs }, environment);
     await backend.check(definition.model, signal);
     askedAt = performance.now();
-    return await ask(backend, definition, signal);
+    return await askTrivially(backend, definition, signal);
   } catch (error) {
     const latencyMs = askedAt === undefined ? 0 : Math.round(performance.now() - askedAt);
     if (!(error instanceof BackendError)) throw error;
@@ -46,7 +46,12 @@ export async function checkModel(
   }
 }
 
-async function ask(backend: Backend, definition: ModelDefinition, signal: AbortSignal): Promise<ModelCheck> {
+/** Asks a trivial prompt and tells how it went. Throws BackendError where no reply came. */
+export async function askTrivially(
+  backend: Backend,
+  definition: ModelDefinition,
+  signal: AbortSignal,
+): Promise<ModelCheck> {
   const askedAt = performance.now();
   let firstTextAt: number | undefined;
   const reply = await backend.complete(trivialRequest(definition), {

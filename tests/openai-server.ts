@@ -44,6 +44,8 @@ export interface OpenAiServer {
   requests: RecordedRequest[];
   /** What the responses API was asked. */
   responsesRequests: RecordedRequest<ResponsesRequest>[];
+  /** Every path that was asked for, in order. */
+  paths: string[];
   /** Drops every connection. */
   close(): Promise<void>;
 }
@@ -56,21 +58,27 @@ export type Behave = (request: ChatRequest, index: number) => Behaviour | Promis
  * /v1/chat/completions` (streamed), `POST /v1/embeddings` and `GET /v1/models`. `models`: those it has (any other is a
  * 404); by default it lists `test-model` and takes every name. `key`: the one it wants; none by default. The id of the
  * n-th chat completion is `request-n`, counted from 0. `behaveAsResponses`: it speaks the responses API too.
+ * `isLitellm`: it answers as a LiteLLM gateway does, in what differs.
  */
 export async function startOpenAiServer(options: {
   behave: Behave;
   behaveAsResponses?: (request: ResponsesRequest, index: number) => Behaviour;
+  isLitellm?: boolean;
   models?: string[];
   key?: string;
   port?: number;
 }): Promise<OpenAiServer> {
   const requests: RecordedRequest[] = [];
   const responsesRequests: RecordedRequest<ResponsesRequest>[] = [];
+  const paths: string[] = [];
   const server = createServer((request, response) => {
     handle(request, response).catch(() => response.destroy());
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    paths.push(request.url ?? '');
+    if (options.isLitellm && request.url === '/health/liveliness')
+      return sendJson(response, 200, "I'm alive!");
     if (options.key !== undefined && request.headers.authorization !== `Bearer ${options.key}`) {
       const message = `Incorrect API key provided: ${request.headers.authorization ?? ''}`;
       return sendError(response, { kind: 'error', status: 401, message, code: 'invalid_api_key' });
@@ -93,7 +101,9 @@ export async function startOpenAiServer(options: {
       return sendError(response, { kind: 'error', status: 404, message: `no such path: ${request.url}` });
     }
     const { body, index } = await record(request, response, requests);
+    if (options.isLitellm) response.setHeader('x-litellm-call-id', `call-${index}`);
     if (options.models && !options.models.includes(body.model)) {
+      if (options.isLitellm) return sendError(response, litellmUnknownModel(body.model));
       const message = `The model '${body.model}' does not exist`;
       return sendError(response, { kind: 'error', status: 404, message, code: 'model_not_found' });
     }
@@ -120,6 +130,7 @@ export async function startOpenAiServer(options: {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     requests,
     responsesRequests,
+    paths,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -140,6 +151,12 @@ async function record<Body>(
   const index = requests.push(recorded) - 1;
   response.setHeader('x-request-id', `request-${index}`);
   return { body, index };
+}
+
+/** Not 404, and the code repeats the status. */
+function litellmUnknownModel(model: string): Extract<Behaviour, { kind: 'error' }> {
+  const message = `/chat/completions: Invalid model name passed in model=${model}. Call \`/v1/models\` to view available models for your key.`;
+  return { kind: 'error', status: 400, message, type: 'invalid_request_error', code: '400' };
 }
 
 async function play(

@@ -57,7 +57,7 @@ function isUnknownModel(error: APIError): boolean {
   return (
     error.status === 404 ||
     (error.status === 400 && /Invalid model name passed in/.test(error.message)) ||
-    /_model_access_denied$/.test(error.type ?? '')
+    (error.type ?? '').endsWith('_model_access_denied')
   );
 }
 

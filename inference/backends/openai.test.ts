@@ -1,11 +1,10 @@
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { backendContract } from '../../tests/backend-contract.ts';
 import type { ContractSubject } from '../../tests/backend-contract.ts';
 import type { Behaviour } from '../../tests/model-behaviour.ts';
 import { startOpenAiServer } from '../../tests/openai-server.ts';
 import type { Behave, OpenAiServer } from '../../tests/openai-server.ts';
+import { freePort } from '../../tests/terminal.ts';
 import type { Backend, ModelDefinition, ModelRequest } from '../backend.ts';
 import { openai } from './openai.ts';
 
@@ -316,12 +315,3 @@ test('openai: a root that is not the API is told by its 404', async () => {
     mend: expect.stringContaining('/v1'),
   });
 });
-
-/** A port that was free a moment ago, so that nothing listens there. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -126,7 +126,7 @@ function map(schema: Schema, rules: Rules, root: unknown): string {
 }
 
 function array(schema: Schema, rules: Rules, root: unknown): string {
-  const first = Array.isArray(schema['prefixItems']) ? schema['prefixItems'] : undefined;
+  const first = [schema['prefixItems'], schema['items']].find((each) => Array.isArray(each));
   const comma = `"," ${space}`;
   if (first) return `("[" ${first.map((each) => jsonRules(each, rules, root)).join(` ${comma} `)} "]")`;
   const item = jsonRules(schema['items'], rules, root);

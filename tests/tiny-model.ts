@@ -145,10 +145,10 @@ function tensorsOf(shape: Shape, random: Random): Tensor[] {
   if (isTiny) lean(embedding, output, width);
   const blocks = Array.from({ length: shape.layers }, (_, layer) => [
     norm(`blk.${layer}.attn_norm.weight`),
-    matrix(`blk.${layer}.attn_q.weight`, width, width, 0.1),
-    matrix(`blk.${layer}.attn_k.weight`, width, keyValueWidth, 0.1),
-    matrix(`blk.${layer}.attn_v.weight`, width, keyValueWidth, 0.1),
-    matrix(`blk.${layer}.attn_output.weight`, width, width, 0.1),
+    matrix(`blk.${layer}.attn_q.weight`, width, width, 0.3),
+    matrix(`blk.${layer}.attn_k.weight`, width, keyValueWidth, 0.3),
+    matrix(`blk.${layer}.attn_v.weight`, width, keyValueWidth, 0.3),
+    matrix(`blk.${layer}.attn_output.weight`, width, width, 0.3),
     norm(`blk.${layer}.ffn_norm.weight`),
     matrix(`blk.${layer}.ffn_gate.weight`, width, feedForward, 0.1),
     matrix(`blk.${layer}.ffn_up.weight`, width, feedForward, 0.1),

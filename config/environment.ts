@@ -86,6 +86,19 @@ export const environmentVariables: EnvironmentVariable[] = [
     standard: 'none is sent',
   },
   {
+    name: 'ANTHROPIC_API_KEY',
+    setBy: 'secret',
+    meaning: "Key for Anthropic's models",
+    standard: 'none; such a model is refused',
+  },
+  {
+    name: 'ANTHROPIC_BASE_URL',
+    setBy: 'person',
+    meaning: "Where Anthropic's models are asked whose entries give no `url`",
+    standard: 'https://api.anthropic.com',
+    example: 'https://gateway.example',
+  },
+  {
     name: 'OLLAMA_HOST',
     setBy: 'person',
     meaning: 'Where models of Ollama are asked whose entries give no `url`, in the forms that Ollama accepts',

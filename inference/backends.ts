@@ -2,7 +2,9 @@ import { closest } from 'fastest-levenshtein';
 import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
+import { anthropic } from './backends/anthropic.ts';
 import { bedrock } from './backends/bedrock.ts';
+import { recorded } from './backends/cassette-recorder.ts';
 import { litellm } from './backends/litellm.ts';
 import { llama } from './backends/llama.ts';
 import { ollama } from './backends/ollama.ts';
@@ -17,6 +19,7 @@ export type BackendFactory = (
 
 /** Makes each backend that `schemas/model-backends.ts` declares. */
 const factories: Readonly<Record<BackendName, BackendFactory>> = {
+  anthropic,
   bedrock,
   litellm,
   llama,
@@ -33,7 +36,10 @@ export function createBackend(
   const factory = Object.hasOwn(factories, definition.backend)
     ? factories[definition.backend as BackendName]
     : undefined;
-  if (factory) return factory(definition, environment);
+  if (factory) {
+    const backend = factory(definition, environment);
+    return definition.record === undefined ? backend : recorded(backend, definition.name, definition.record);
+  }
   const names = Object.keys(factories);
   throw new BackendError(
     'permanent',

@@ -25,6 +25,13 @@ export const modelBackends = {
     runs: 'by-address',
     capabilities: ['tools', 'json-schema', 'streaming', 'embeddings'],
   },
+  anthropic: {
+    description: "Anthropic's models by its own API, or a gateway that speaks it",
+    url: { variable: 'ANTHROPIC_BASE_URL', default: 'https://api.anthropic.com' },
+    apiKeyVariable: 'ANTHROPIC_API_KEY',
+    runs: 'by-address',
+    capabilities: ['tools', 'json-schema', 'streaming'],
+  },
   ollama: {
     description: 'Ollama by its own API, so that the context which the entry gives is the one the model gets',
     url: { variable: 'OLLAMA_HOST', default: 'http://127.0.0.1:11434' },

@@ -125,7 +125,7 @@ const closed = [
 const owned = [
   { packages: ['@nats-io/*'], users: ['bus/**', '**/main.ts', 'cli/**'], rule: 'NATS is spoken in bus' },
   {
-    packages: ['openai', 'openai/**', '@aws-sdk/*'],
+    packages: ['openai', 'openai/**', '@anthropic-ai/**', '@aws-sdk/*'],
     users: ['inference/backends/**'],
     rule: 'providers are asked, and keys held, in inference/backends',
   },

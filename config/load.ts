@@ -136,7 +136,7 @@ function resolvePaths(data: unknown, folder: string): void {
     allow['repositories'] = allow['repositories'].map(absolute);
   const models = at(data, 'models');
   for (const model of isSection(models) ? Object.values(models) : [])
-    for (const option of ['script', 'file'])
+    for (const option of ['script', 'file', 'record'])
       if (isSection(model) && option in model) model[option] = absolute(model[option]);
 }
 

@@ -62,11 +62,20 @@ export const ModelOptions = Type.Object(
         description: "The AWS region, for `bedrock` only; left out: AWS_REGION, else the profile's",
       }),
     ),
+    record: Type.Optional(
+      Type.String({
+        minLength: 1,
+        isPath: true,
+        description:
+          'A file to which every request and its reply is added, for `scripted` to play back later; relative to the configuration file',
+      }),
+    ),
     script: Type.Optional(
       Type.String({
         minLength: 1,
         isPath: true,
-        description: 'The file of replies, for `scripted` only; relative to the configuration file',
+        description:
+          'The file of replies, written or recorded, for `scripted` only; relative to the configuration file',
       }),
     ),
     file: Type.Optional(

@@ -50,6 +50,8 @@ function checkOptions(model: ModelOptions, say: Say): void {
       say(option, `it is for the backend \`${owner}\` only; leave it out`);
   if (backend.variables !== undefined && model.apiKeyVariable !== undefined)
     say('apiKeyVariable', `the backend \`${model.backend}\` finds its credentials by itself; leave it out`);
+  if (model.backend === 'scripted' && model.record !== undefined)
+    say('record', 'these replies are recorded already; leave it out');
   const file = files[model.backend];
   if (file) checkFile(model[file.option], file, say);
   if (backend.url === 'none') {

@@ -90,6 +90,7 @@ const written: Partial<Record<SectionName, string>> = {
   # \`slots\`, \`threads\`, \`gpuLayers\` and \`workers\`.
   # A model of Amazon Bedrock takes \`backend: bedrock\`, its id as \`model\`, and the AWS credentials that there are;
   # \`region: eu-central-1\` where AWS_REGION does not say.
+  # Any model with \`record: cassette.yaml\` has its replies kept, for \`scripted\` to play back.
   # Replies that were written beforehand, not by a model, take two options: \`backend: scripted\` and
   # \`script: replies.yaml\`, a path relative to this file.
 `,

@@ -127,7 +127,9 @@ export interface ModelDefinition {
   api?: 'chat' | 'responses';
   /** The AWS region, for `bedrock`; absent: AWS_REGION, else the profile's. */
   region?: string;
-  /** Path of the script, for `scripted`. */
+  /** Path of a cassette to which every request and its reply is added. */
+  record?: string;
+  /** Path of the script or cassette, for `scripted`. */
   script?: string;
   /** Path of the GGUF file, for `llama`. */
   file?: string;

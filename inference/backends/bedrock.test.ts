@@ -5,6 +5,10 @@ import { backendContract } from '../../tests/backend-contract.ts';
 import { errorFrame, eventFrame, exceptionFrame } from '../../tests/bedrock-frames.ts';
 import { startBedrockServer } from '../../tests/bedrock-server.ts';
 import type { BedrockBehaviour, BedrockServer, BehaveAsBedrock } from '../../tests/bedrock-server.ts';
+import { environmentOf } from '../../cli/mesh.ts';
+import type { Config } from '../../config/config.ts';
+import { roles } from '../../schemas/row.ts';
+import type { Role } from '../../schemas/row.ts';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelRequest } from '../backend.ts';
 import { bedrock } from './bedrock.ts';
@@ -465,6 +469,25 @@ test('bedrock: a model that knows no status of results is told none', async () =
     { role: 'tool', toolCallId: 'a', content: 'ok', status: 'ok' },
   ];
   expect((await ask(bedrock(definitionAt(server.url), signing), { messages })).content).toBe('Done.');
+});
+
+test('bedrock: AWS credentials reach inference processes, where a model of it is configured, and no others', () => {
+  const options = {
+    backend: 'bedrock',
+    pool: 'p',
+    contextTokens: 8000,
+    maxTokens: 500,
+    tags: [],
+    timeoutMs: 1000,
+  };
+  const environment = { ...signing, AWS_BEARER_TOKEN_BEDROCK: bearer, AWS_UNRELATED: 'x', PATH: '/bin' };
+  const seenBy = (role: Role, models: object) => environmentOf(role, { models } as Config, environment, {});
+  expect(seenBy('inference', { big: options })).toMatchObject(signing);
+  expect(seenBy('inference', { big: options })).not.toHaveProperty('AWS_UNRELATED');
+  for (const role of roles.filter((one) => one !== 'inference'))
+    expect(JSON.stringify(seenBy(role, { big: options }))).not.toContain('AWS_');
+  const other = { ...options, backend: 'openai', url: 'http://127.0.0.1:1/v1' };
+  expect(JSON.stringify(seenBy('inference', { other }))).not.toContain('AWS_');
 });
 
 /** A port that was free a moment ago, so that nothing listens there. */

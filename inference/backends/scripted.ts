@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelMessage, ModelReply, ModelRequest } from '../backend.ts';
 import { capabilitiesOf } from '../capabilities.ts';
 import { estimateUsage } from '../estimate.ts';
+import { noRecordingFits } from './cassette-difference.ts';
+import { readCassette } from './cassette.ts';
 import { readScript } from './script.ts';
 import type { Scene, ScriptedReply } from './script.ts';
 
@@ -17,12 +20,13 @@ export type ScriptedBackend = Backend & { readonly calls: readonly ScriptedCall[
 
 /** The role under which `check.ts` asks whether a model answers; no script need know it. */
 const checkRole = 'check';
+const ready: ScriptedReply = { content: 'ready (scripted)', delayMs: 0 };
 const wordDelayMs = 10;
 const keptCalls = 1000;
 
 /**
- * The shipped fake: plays replies from a YAML file, for the demo and for tests. The reply follows from the
- * request alone, so any process gives the same one, also after a restart. Throws a permanent BackendError
+ * The shipped fake: plays replies from a YAML file, a script or a cassette, for the demo and for tests. The reply
+ * follows from the request alone, so any process gives the same one, also after a restart. Throws a permanent BackendError
  * where the script cannot be read.
  */
 export function scripted(definition: ModelDefinition): ScriptedBackend {
@@ -31,7 +35,7 @@ export function scripted(definition: ModelDefinition): ScriptedBackend {
       mend: 'give the path of a YAML file as its script',
     });
   }
-  const scenes = readScript(definition.script);
+  const source = sourceOf(definition.script);
   const calls: ScriptedCall[] = [];
   return {
     capabilities: capabilitiesOf(definition),
@@ -41,9 +45,7 @@ export function scripted(definition: ModelDefinition): ScriptedBackend {
       calls.push(call);
       if (calls.length > keptCalls) calls.shift();
       try {
-        const reply = chooseReply(scenes, request);
-        await speak(reply, signal, onText);
-        call.reply = toModelReply(reply, request);
+        call.reply = await source(request, signal, onText);
         return call.reply;
       } catch (error) {
         call.error = error as BackendError;
@@ -56,13 +58,39 @@ export function scripted(definition: ModelDefinition): ScriptedBackend {
   };
 }
 
+/** Plays the reply to one request, its words as they come. */
+type Source = (
+  request: ModelRequest,
+  signal: AbortSignal,
+  onText: (text: string) => void,
+) => Promise<ModelReply>;
+
+/** A cassette plays what was recorded for the very request; a script what its scenes hold for it. */
+function sourceOf(path: string): Source {
+  const cassette = existsSync(path) ? readCassette(path) : undefined;
+  if (!cassette) {
+    const scenes = readScript(path);
+    return async (request, signal, onText) => {
+      const reply = chooseReply(scenes, request);
+      await speak(reply, signal, onText);
+      return toModelReply(reply, request);
+    };
+  }
+  return async (request, signal, onText) => {
+    const reply = request.role === checkRole ? toModelReply(ready, request) : cassette.replyTo(request);
+    if (!reply) throw noRecordingFits(cassette, request);
+    await speak({ content: reply.content, delayMs: 0 }, signal, onText);
+    return reply;
+  };
+}
+
 /**
  * The reply that the scenes hold for a request: the scene by role and first prompt, the turn by the number of
  * replies the request already holds. Throws a permanent BackendError where no scene fits, where the scene has
  * no reply left, and where the tools answered the last reply otherwise than the script expects.
  */
 export function chooseReply(scenes: readonly Scene[], request: ModelRequest): ScriptedReply {
-  if (request.role === checkRole) return { content: 'ready (scripted)', delayMs: 0 };
+  if (request.role === checkRole) return ready;
   const prompt = request.messages.find((message) => message.role === 'user')?.content ?? '';
   const ofRole = scenes.filter((scene) => scene.role === request.role);
   const scene =

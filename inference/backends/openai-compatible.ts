@@ -5,12 +5,13 @@ import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../back
 import { capabilitiesOf } from '../capabilities.ts';
 import { apiOf, isOpenAi, wantsResponses } from './openai-apis.ts';
 import { askChat, askResponses } from './openai-ask.ts';
-import { clientOf, endedBy, refuseOtherThanStream } from './openai-connection.ts';
+import { clientOf, refuseOtherThanStream } from './openai-connection.ts';
 import { embedTexts } from './openai-embeddings.ts';
 import { excerptOf, requestIdOf, toBackendError, withRequestId } from './openai-failure.ts';
 import type { FailureContext } from './openai-failure.ts';
 import { nothingLearned } from './openai-learned.ts';
 import { isListed, listModels, unknownModel } from './openai-models.ts';
+import { endedBy } from './provider-failure.ts';
 import { limitTime } from './time-limit.ts';
 import type { TimeLimit } from './time-limit.ts';
 
@@ -60,7 +61,7 @@ export function openAiCompatible(
       limit.signal.throwIfAborted();
       return await work(limit, seen);
     } catch (error) {
-      const ended = endedBy(limit, limits, context);
+      const ended = endedBy(limit, limits, context.address);
       if (ended) throw withRequestId(ended, seen.requestId);
       if (error instanceof APIError) throw await explain(error, model, limit.signal, seen);
       throw toBackendError(error, seen);

@@ -2,7 +2,6 @@ import OpenAI from 'openai';
 import { BackendError } from '../backend.ts';
 import type { ModelDefinition } from '../backend.ts';
 import type { FailureContext } from './openai-failure.ts';
-import type { TimeLimit } from './time-limit.ts';
 
 /**
  * Where a model is asked and with which key. Throws a permanent BackendError where the URL is none, or where the
@@ -70,28 +69,5 @@ export function refuseOtherThanStream(response: Response, context: FailureContex
       'retryable',
       `${context.address} answered in one piece, not with the stream it was asked for`,
     );
-  }
-}
-
-/** Why our own clock or the caller ended the call, as an error; undefined where neither did. */
-export function endedBy(
-  limit: TimeLimit,
-  limits: { totalMs: number; idleMs: number },
-  { address }: FailureContext,
-): BackendError | undefined {
-  switch (limit.ended()) {
-    case undefined:
-      return undefined;
-    case 'cancelled':
-      return new BackendError('permanent', 'the call was cancelled');
-    case 'timeout':
-      return new BackendError('retryable', `${address} did not finish within ${limits.totalMs} ms`, {
-        mend: 'a slow model may need a larger timeoutMs',
-      });
-    case 'silence':
-      return new BackendError(
-        'retryable',
-        `${address} fell silent for ${limits.idleMs} ms in the middle of its reply`,
-      );
   }
 }

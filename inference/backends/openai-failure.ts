@@ -1,14 +1,11 @@
 import { APIError } from 'openai';
-import { censorText } from '../../schemas/secrets.ts';
 import { BackendError } from '../backend.ts';
 import { waitAfterLimit } from './openai-rate-limit.ts';
+import { brokeOff, excerpt, nothingAnswers, refusedKey } from './provider-failure.ts';
+import type { Provider } from './provider-failure.ts';
 
-/** What a failure is told with: names and addresses, and the key only to keep it out of every message. */
-export interface FailureContext {
-  address: string;
-  model: string;
-  apiKeyVariable: string | undefined;
-  key: string | undefined;
+/** Where a model is asked, and what is known of the request that failed. */
+export interface FailureContext extends Provider {
   /** The server's id of the request, once its answer has begun. */
   requestId?: string | undefined;
 }
@@ -21,6 +18,7 @@ export function requestIdOf(headers: Headers | undefined): string | undefined {
 const contextOverflow =
   /context_length_exceeded|exceed_context_size|context (length|size|window)|maximum context|prompt is too long/i;
 
+const start = "start the model server there, or mend the model's url";
 const noQuota = /insufficient_quota|exceeded your current quota|billing_hard_limit/i;
 
 /**
@@ -43,13 +41,15 @@ export function withRequestId(error: BackendError, requestId: string | undefined
 }
 
 function explain(error: unknown, context: FailureContext): BackendError {
-  if (!(error instanceof APIError)) return brokenStream(error, context);
+  if (!(error instanceof APIError)) return brokeOff(error, context);
   const status = error.status ?? statusInStream(error);
   if (status === undefined)
-    return error.error === undefined ? noAnswer(error, context) : inStream(error, context);
+    return error.error === undefined
+      ? nothingAnswers(error, context.address, start)
+      : inStream(error, context);
   const excerpt = excerptOf(error, context);
   const more = { status, cause: censoredCause(error, context) };
-  if (status === 401 || status === 403) return refusedKey(status, error, context);
+  if (status === 401 || status === 403) return keyProblem(status, error, context);
   if (isOverflow(error) && status < 500) return tooLarge(excerpt, context, more);
   if (status === 429 && noQuota.test(wordsOf(error))) return emptyAccount(excerpt, context, more);
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) {
@@ -89,40 +89,11 @@ function emptyAccount(excerpt: string, context: FailureContext, more: More): Bac
   return new BackendError('permanent', problem, { ...more, mend });
 }
 
-/** The server's own words tell a wrong key from an archived project; some repeat the key, whole or in part. */
-function refusedKey(status: number, error: APIError, context: FailureContext): BackendError {
-  const { address, apiKeyVariable } = context;
-  const words = censorText(excerptOf(error, context)).replace(/\bsk-[\w*.-]+/g, '[key]');
-  if (apiKeyVariable === undefined) {
-    return new BackendError('permanent', `${address} wants a key (${status}): ${words}`, {
-      status,
-      mend: 'put it into an environment variable and name that variable as apiKeyVariable of the model (with --model URL: SWITCHYARD_MODEL_KEY)',
-    });
-  }
-  return new BackendError(
-    'permanent',
-    `${address} refused the key in ${apiKeyVariable} (${status}): ${words}`,
-    {
-      status,
-      mend: `check that ${apiKeyVariable} holds a valid key that may use ${context.model}`,
-    },
-  );
-}
-
-function noAnswer(error: APIError, context: FailureContext): BackendError {
-  const reason = rootReason(error);
-  if (/CERT|SSL|TLS|SELF_SIGNED/.test(reason)) {
-    return new BackendError('permanent', `the certificate of ${context.address} is not trusted (${reason})`, {
-      mend: 'name its authority in NODE_EXTRA_CA_CERTS',
-    });
-  }
-  if (reason.startsWith('UND_ERR_HEADERS_TIMEOUT')) {
-    // Node's fetch waits five minutes for the first byte, whatever the model's timeoutMs allows.
-    return new BackendError('retryable', `${context.address} sent nothing for five minutes`);
-  }
-  return new BackendError('retryable', `nothing answers at ${context.address} (${reason})`, {
-    mend: "start the model server there, or mend the model's url",
-  });
+function keyProblem(status: number, error: APIError, context: FailureContext): BackendError {
+  const told = refusedKey(status, excerptOf(error, context), context);
+  if (context.apiKeyVariable !== undefined) return told;
+  const mend = `${told.mend} (with --model URL: SWITCHYARD_MODEL_KEY)`;
+  return new BackendError('permanent', told.problem, { status, mend });
 }
 
 /** What the responses API names as the code of a response that failed, where no other try can help. */
@@ -138,42 +109,19 @@ function inStream(error: APIError, context: FailureContext): BackendError {
   return new BackendError('retryable', `${context.address} broke off its reply: ${excerpt}`);
 }
 
-function brokenStream(error: unknown, context: FailureContext): BackendError {
-  const words =
-    error instanceof Error ? `${error.message}${error.cause ? `: ${rootReason(error)}` : ''}` : String(error);
-  return new BackendError(
-    'retryable',
-    `the reply of ${context.address} broke off: ${censor(words, context)}`,
-  );
-}
-
 /** Servers that notice a fault once they stream put the status into the error object as its code. */
 function statusInStream(error: APIError): number | undefined {
   const code = Number(error.code);
   return code >= 400 && code < 600 ? code : undefined;
 }
 
-function rootReason(error: Error): string {
-  let reason = error.message;
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    reason = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message || reason;
-  }
-  return reason;
-}
-
 /** The server's own words on one line, without the key and openly cut, with the id that it gave the request. */
 export function excerptOf(error: APIError, context: FailureContext): string {
-  const text = censor(error.message, context).replace(/\s+/g, ' ');
   const requestId = requestIdOf(error.headers) ?? context.requestId;
-  const id = requestId === undefined ? '' : ` (request ${requestId})`;
-  return (text.length > 300 ? `${text.slice(0, 300)}... [cut]` : text) + id;
+  return excerpt(error.message, context) + (requestId === undefined ? '' : ` (request ${requestId})`);
 }
 
-function censor(text: string, context: FailureContext): string {
-  return context.key ? text.replaceAll(context.key, '[key]') : text;
-}
-
-function censoredCause(error: APIError, context: FailureContext): Error {
-  // The client's own error carries headers and bodies; only its censored words may travel on.
-  return new Error(censor(error.message, context));
+/** The client's own error carries headers and bodies; only its censored words may travel on. */
+function censoredCause({ message }: APIError, { key }: FailureContext): Error {
+  return new Error(key ? message.replaceAll(key, '[key]') : message);
 }

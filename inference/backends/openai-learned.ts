@@ -4,7 +4,7 @@ import { firstWay, nextWay } from './openai-schema.ts';
 import type { SchemaWay } from './openai-schema.ts';
 
 /** What some servers refuse, or know by another name. */
-const adjustable = ['max_tokens', 'max_completion_tokens', 'temperature', 'stream_options'] as const;
+const adjustable = ['max_tokens', 'max_completion_tokens', 'temperature', 'top_p', 'stream_options'] as const;
 export type RefusedParameter = (typeof adjustable)[number];
 
 /** What a backend has found out about its server by asking; it holds for as long as the process lives. */

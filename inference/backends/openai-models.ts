@@ -1,7 +1,7 @@
 import type OpenAI from 'openai';
 import { APIError } from 'openai';
-import { closest } from 'fastest-levenshtein';
 import { BackendError } from '../backend.ts';
+import { unknownModel as notAmong } from './provider-failure.ts';
 
 /** What `/models` lists, or undefined where the server has no such list. */
 export async function listModels(client: OpenAI, signal: AbortSignal): Promise<string[] | undefined> {
@@ -41,17 +41,7 @@ export function unknownModel(
       },
     );
   }
-  const pull = new URL(address).port === '11434' ? `, or fetch it: ollama pull ${model}` : '';
-  if (listed.length === 0) {
-    return new BackendError('permanent', `${address} has no models at all, so not ${model}`, {
-      status: 404,
-      mend: `load one into the server${pull}`,
-    });
-  }
-  const shown =
-    listed.slice(0, 20).join(', ') + (listed.length > 20 ? ` and ${listed.length - 20} more` : '');
-  return new BackendError('permanent', `${address} has no model ${model}; it has: ${shown}`, {
-    status: 404,
-    mend: `did you mean ${closest(model, [...listed])}?${pull}`,
-  });
+  // Where Ollama listens; another server has no such command.
+  const pull = new URL(address).port === '11434' ? `ollama pull ${model}` : '';
+  return notAmong({ address }, model, listed, pull);
 }

@@ -21,6 +21,7 @@ export function toParams(request: ModelRequest, learned: Learned): StreamingPara
   else if (!refused.has('max_completion_tokens')) params.max_completion_tokens = request.maxTokens;
   if (request.temperature !== undefined && !refused.has('temperature'))
     params.temperature = request.temperature;
+  if (request.topP !== undefined && !refused.has('top_p')) params.top_p = request.topP;
   if (!refused.has('stream_options')) params.stream_options = { include_usage: true };
   if (request.schema && way !== 'in-prompt') {
     const { name, schema } = request.schema;

@@ -31,6 +31,7 @@ export function toResponsesParams(request: ModelRequest, learned: Learned): Stre
   }
   if (request.temperature !== undefined && !learned.refused.has('temperature'))
     params.temperature = request.temperature;
+  if (request.topP !== undefined && !learned.refused.has('top_p')) params.top_p = request.topP;
   if (request.schema && way !== 'in-prompt') {
     const { name, schema } = request.schema;
     params.text = {

@@ -1,19 +1,16 @@
 import type OpenAI from 'openai';
 import { BackendError } from '../backend.ts';
-import type { ModelReply, ModelRequest, ToolCall } from '../backend.ts';
+import type { ModelReply, ModelRequest } from '../backend.ts';
 import { estimateUsage } from '../estimate.ts';
-import { readTextToolCall } from '../text-tool-call.ts';
-import { readArguments } from '../tool-arguments.ts';
+import { contentAndCalls } from './reply-calls.ts';
+import type { CallDraft } from './reply-calls.ts';
 
 type Chunk = OpenAI.Chat.Completions.ChatCompletionChunk;
 type CallDelta = OpenAI.Chat.Completions.ChatCompletionChunk.Choice.Delta.ToolCall;
 
 /** A tool call in the making: its arguments arrive in pieces that are no JSON by themselves. */
-interface Draft {
+interface Draft extends CallDraft {
   index: number | undefined;
-  id: string | undefined;
-  name: string;
-  argumentsText: string;
 }
 
 /** A reply in the making. */
@@ -68,36 +65,10 @@ export function finishReply(draft: ReplyDraft, request: ModelRequest): ModelRepl
   if (draft.finish === 'content_filter') {
     throw new BackendError('permanent', "the provider's content filter stopped the reply");
   }
-  const { content, drafts } = withTextCall(draft, request);
-  const toolCalls = nameCalls(drafts, request);
+  const { content, toolCalls } = contentAndCalls(draft.content, draft.drafts, request);
   const usage = draft.usage
     ? { ...draft.usage, estimated: false }
     : estimateUsage(request, content, toolCalls);
   const finish = draft.finish === 'length' ? 'length' : toolCalls.length > 0 ? 'tool_calls' : 'stop';
   return { content, toolCalls, finish, usage };
-}
-
-/** Takes a call that the model wrote as its text for what it was meant to be. */
-function withTextCall(draft: ReplyDraft, request: ModelRequest): Pick<ReplyDraft, 'content' | 'drafts'> {
-  if (draft.drafts.length > 0 || draft.finish !== 'stop') return draft;
-  const knownTools = request.tools.map((tool) => tool.name);
-  const written = readTextToolCall(draft.content, knownTools);
-  if (!written) return draft;
-  const argumentsText = JSON.stringify(written.arguments);
-  return { content: '', drafts: [{ index: 0, id: undefined, name: written.name, argumentsText }] };
-}
-
-/** Gives every call an id that nothing else in the conversation has: not every server does. */
-function nameCalls(drafts: Draft[], request: ModelRequest): ToolCall[] {
-  const earlier = request.messages.flatMap((message) =>
-    message.role === 'assistant' ? message.toolCalls : [],
-  );
-  const taken = new Set(earlier.map((call) => call.id));
-  let number = earlier.length;
-  return drafts.map((draft) => {
-    let id = draft.id;
-    while (!id || taken.has(id)) id = `call_${number++}`;
-    taken.add(id);
-    return { id, name: draft.name, ...readArguments(draft.argumentsText) };
-  });
 }

@@ -2,6 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
+import { anthropic } from './backends/anthropic.ts';
 import { bedrock } from './backends/bedrock.ts';
 import { recorded } from './backends/cassette-recorder.ts';
 import { litellm } from './backends/litellm.ts';
@@ -18,6 +19,7 @@ export type BackendFactory = (
 
 /** Makes each backend that `schemas/model-backends.ts` declares. */
 const factories: Readonly<Record<BackendName, BackendFactory>> = {
+  anthropic,
   bedrock,
   litellm,
   llama,

@@ -76,6 +76,14 @@ export function openAiCompatible(
     signal: AbortSignal,
     seen: FailureContext,
   ): Promise<BackendError> {
+    if (wantsResponses(error)) {
+      const problem = `${context.address} serves ${model} by another API: ${excerptOf(error, seen)}`;
+      const mend = 'set `api: responses` for this model, or leave `api` out';
+      return withRequestId(
+        new BackendError('permanent', problem, { status: error.status, mend }),
+        requestIdOf(error.headers),
+      );
+    }
     const isUnknown = dialect.isUnknownModel?.(error) ?? isNotFound(error);
     const told = isUnknown
       ? await explainNotFound(client, error, model, signal, seen)

@@ -11,6 +11,7 @@ import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { registerFix } from './fix.ts';
 import { registerList } from './list.ts';
+import { registerModels } from './models.ts';
 import { registerPause } from './pause.ts';
 import { registerReplay } from './replay.ts';
 import { registerResume } from './resume.ts';
@@ -40,6 +41,7 @@ const verbs = [
   registerReplay,
   registerDead,
   registerDoctor,
+  registerModels,
   registerConfig,
   registerVersion,
 ];

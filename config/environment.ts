@@ -225,6 +225,18 @@ export const environmentVariables: EnvironmentVariable[] = [
     example: 'true',
   },
   {
+    name: 'HF_ENDPOINT',
+    setBy: 'person',
+    meaning: 'Where `models pull hf:OWNER/REPO/FILE.gguf` fetches from',
+    standard: 'https://huggingface.co',
+  },
+  {
+    name: 'HF_HOME',
+    setBy: 'person',
+    meaning: "The folder of Hugging Face's own tools; `config init` looks for GGUF files in `hub` below it",
+    standard: '~/.cache/huggingface',
+  },
+  {
     name: 'NO_COLOR',
     setBy: 'person',
     meaning: 'Set to anything: no colours on the terminal',

@@ -1,4 +1,4 @@
-import { isLocal, modelBackend, type ModelBackend } from '../schemas/model-backends.ts';
+import { isLoopback, modelBackend, type ModelBackend } from '../schemas/model-backends.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import type { ModelDefinition, ModelOptions } from './model-options.ts';
 import type { Environment } from './state.ts';
@@ -38,7 +38,8 @@ export function addressOf(
 function keyVariableOf(definition: ModelDefinition, environment: Environment): string | undefined {
   if (definition.apiKeyVariable !== undefined) return definition.apiKeyVariable;
   const standard = modelBackend(definition.backend)?.apiKeyVariable;
-  if (standard === undefined || (isLocal(definition) && !environment[standard])) return undefined;
+  const isHere = definition.url !== undefined && isLoopback(definition.url);
+  if (standard === undefined || (isHere && !environment[standard])) return undefined;
   return standard;
 }
 

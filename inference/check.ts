@@ -122,7 +122,7 @@ export function describeGguf(file: string): GgufHeader {
   return readGguf(file);
 }
 
-/** How quick a model is at each width, one after the other. Throws BackendError where it cannot be asked at all. */
+/** How quick a model is at each width, one after the other. Throws BackendError where it gives no first reply. */
 export async function* benchModel(
   definition: ModelDefinition,
   environment: Record<string, string | undefined>,
@@ -134,7 +134,9 @@ export async function* benchModel(
   try {
     await backend.check(definition.model, signal);
     // The first reply may wait until the model is loaded; it would be measured as if it always did.
-    await benchWidth(backend, definition, { width: 1, tokens: 1, signal, nowMs });
+    const first = await benchWidth(backend, definition, { width: 1, tokens: 1, signal, nowMs });
+    if (first.problem !== undefined)
+      throw new BackendError('permanent', first.problem, { ...(first.mend && { mend: first.mend }) });
     for (const width of widths) {
       if (signal.aborted) return;
       yield await benchWidth(backend, definition, { width, tokens, signal, nowMs });

@@ -106,10 +106,10 @@ export const boundaries: Boundary[] = [
       'observability/**',
       'replay/**',
       '*/check.ts',
-      'inference/model-flag.ts',
+      'inference/{model-flag,bench}.ts',
       'tools/{branch,carry}.ts',
     ],
-    rule: "the command imports bus, config, schemas, observability's pure files, replay, a room's check.ts, inference/model-flag.ts, tools/branch.ts and tools/carry.ts",
+    rule: "the command imports bus, config, schemas, observability's pure files, replay, a room's check.ts, inference/model-flag.ts and bench.ts, tools/branch.ts and tools/carry.ts",
   },
 ];
 

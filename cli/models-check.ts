@@ -1,0 +1,90 @@
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import type { ModelDefinition } from '../config/model-options.ts';
+import { checkModel, type ModelCheck } from '../inference/check.ts';
+import { span, type Span } from '../observability/span.ts';
+import { countText } from '../observability/wording.ts';
+import { settingsOf } from './connection.ts';
+import { exitCodes } from './exit-codes.ts';
+import { untilInterrupted } from './follow.ts';
+import { barredBy, modelsNamed } from './models-named.ts';
+import { tableOf } from './table.ts';
+import { verb } from './verb.ts';
+
+export function registerModelsCheck(models: Command): void {
+  verb(
+    models
+      .command('check')
+      .argument('[name...]', 'models of the registry')
+      .summary('ask each model a word')
+      .description(
+        'Sends a trivial prompt to each model, or to those named, and prints how long it took, how much came, and how quickly it writes. It costs a few tokens. Exits 1 if one of them cannot be used, with what mends it.',
+      ),
+    [
+      ['models check', 'all of them'],
+      ['models check qwen3:8b --json', 'one, for a program'],
+    ],
+    async ({ options, environment, output }, ...names) => {
+      const { config } = settingsOf({ options, environment });
+      const asked = modelsNamed(config, environment, names);
+      const results = await untilInterrupted((signal) =>
+        Promise.all(asked.map((model) => checkOne(config, model, environment, signal))),
+      );
+      const failed = results.filter((one) => !one.ok);
+      output.result({ ok: failed.length === 0, models: results }, [
+        ...tableOf(['', 'model', 'latency', 'reply', 'tokens/s', 'found'], results.map(rowOf)),
+        [],
+        ...failed.flatMap(({ name, mend }) =>
+          mend === undefined ? [] : [[span(`${name}: `, 'bad'), span(mend, 'accent')]],
+        ),
+        [
+          failed.length === 0
+            ? span(
+                `${countText(results.length, 'model')} ${results.length === 1 ? 'answers' : 'answer'}`,
+                'good',
+              )
+            : span(`${countText(failed.length, 'model')} of ${results.length} cannot be used`, 'bad'),
+        ],
+      ]);
+      return failed.length === 0 ? exitCodes.done : exitCodes.failure;
+    },
+  );
+}
+
+export interface CheckedModel extends ModelCheck {
+  name: string;
+  /** True where the replies were written beforehand, so that there was nothing to ask. */
+  isScripted: boolean;
+}
+
+/** One model; a scripted one is not asked, and one that the mode bars cannot be used. */
+export async function checkOne(
+  config: Config,
+  model: ModelDefinition,
+  environment: Record<string, string | undefined>,
+  signal: AbortSignal,
+): Promise<CheckedModel> {
+  const { name } = model;
+  const nothing = { latencyMs: 0, replyCharacters: 0 };
+  if (model.backend === 'scripted') return { name, isScripted: true, ok: true, ...nothing };
+  const problem = barredBy(config, model);
+  const mend = 'set `mode: local+api` in switchyard.yaml, or leave the model out of it';
+  if (problem !== undefined) return { name, isScripted: false, ok: false, ...nothing, problem, mend };
+  return { name, isScripted: false, ...(await checkModel(model, environment, signal)) };
+}
+
+function rowOf(one: CheckedModel): Span[] {
+  const isAnswer = one.ok && !one.isScripted;
+  return [
+    span(one.ok ? '✓' : '✗', one.ok ? 'good' : 'bad'),
+    span(one.name, 'plain', 60),
+    span(isAnswer ? `${one.latencyMs} ms` : ''),
+    span(isAnswer ? countText(one.replyCharacters, 'character') : ''),
+    span(one.tokensPerSecond === undefined ? '' : String(one.tokensPerSecond)),
+    span(
+      one.isScripted ? 'scripted: replies written beforehand' : (one.problem ?? ''),
+      one.ok ? 'dim' : 'bad',
+      300,
+    ),
+  ];
+}

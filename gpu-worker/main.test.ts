@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Kvm } from '@nats-io/kv';
+import type { Heartbeat } from '../bus/registry.ts';
+import { checkoutRoot } from '../config/state.ts';
+import { registryBucket } from '../schemas/permissions.ts';
+import { namespace, openYard, type Yard } from '../tests/yard.ts';
+import { eventually } from '../tests/yard-parts.ts';
+import { fetchLlama, tinyModel } from './engine-for-tests.ts';
+
+// One mesh, used from top to bottom.
+const patienceMs = 60_000;
+const model = tinyModel();
+let yard: Yard;
+
+beforeAll(async () => {
+  fetchLlama();
+  const noise = {
+    backend: 'llama',
+    file: model.file,
+    pool: 'noise',
+    slots: 2,
+    threads: 1,
+    contextTokens: 8192,
+    maxTokens: 256,
+  } as const;
+  yard = await openYard({
+    processes: { manager: 1, router: 1, coder: 1 },
+    pools: ['noise'],
+    overrides: { models: { noise }, roles: { coder: ['noise'] } },
+  });
+}, patienceMs);
+afterAll(async () => {
+  await yard?.stop();
+  model.remove();
+}, patienceMs);
+
+async function heartbeats(): Promise<Heartbeat[]> {
+  const bucket = await new Kvm(yard.admin.jetstream).open(registryBucket(namespace));
+  const living: Heartbeat[] = [];
+  for await (const key of await bucket.keys()) {
+    const entry = await bucket.get(key);
+    if (entry?.operation === 'PUT') living.push(entry.json<Heartbeat>());
+  }
+  return living;
+}
+
+test(
+  'gpu-worker: says what it serves and how it does, and answers what a coder asks',
+  { timeout: patienceMs },
+  async () => {
+    const child = await yard.launcher.start('gpu-worker', ['--model', 'noise']);
+    const told = await eventually(
+      async () => (await heartbeats()).find((one) => one.process === child.process)?.models?.[0],
+      'its heartbeat',
+    );
+    expect(told).toMatchObject({
+      name: 'noise',
+      pool: 'noise',
+      backend: 'llama',
+      quantisation: 'F32',
+      contextTokens: 8192,
+      maxTokens: 256,
+      slots: 2,
+      freeSlots: 2,
+      queued: 0,
+      threads: 1,
+      capabilities: expect.arrayContaining(['tools', 'json-schema', 'embeddings']) as unknown,
+    });
+    expect(told.memoryBytes).toBeGreaterThan(50_000_000);
+
+    const taskId = await yard.submit();
+    const answered = await yard.until(
+      taskId,
+      (_, type) => type === 'call.completed' || type === 'call.failed',
+      40_000,
+    );
+    expect(answered.event.data).toMatchObject({ backend: 'llama', model: 'noise' });
+    await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
+  },
+);
+
+test(
+  'gpu-worker: one that a signal kills, as native code dies, is replaced and answers again',
+  { timeout: patienceMs },
+  async () => {
+    const before = yard.launcher.children().find((child) => child.program === 'gpu-worker')!;
+    before.kill('SIGSEGV');
+    const after = await eventually(
+      async () =>
+        yard.launcher
+          .children()
+          .find((child) => child.program === 'gpu-worker' && child.process && child.pid !== before.pid),
+      'another worker',
+      30_000,
+    );
+    expect(readFileSync(after.logFile, 'utf8')).toContain('the model is loaded');
+    const taskId = await yard.submit();
+    const answered = await yard.until(
+      taskId,
+      (_, type) => type === 'call.completed' || type === 'call.failed',
+      40_000,
+    );
+    expect(answered.event.data).toMatchObject({ backend: 'llama' });
+    await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
+  },
+);
+
+test.each([
+  [['--model', 'scripted'], /the model scripted is of the backend scripted/],
+  [['--model', 'nois'], /--model nois is no model.*did you mean "noise"/],
+  [['--model', 'FILE', '--slots', '0'], /--slots 0 is not accepted/],
+  [['--model', '/none/such.gguf'], /\/none\/such\.gguf is not there/],
+])(
+  'gpu-worker: %j is refused with exit code 2, which needs no second try',
+  { timeout: patienceMs },
+  (given, says) => {
+    const args = given.map((one) => (one === 'FILE' ? model.file : one));
+    const main = join(checkoutRoot, 'gpu-worker', 'main.ts');
+    const ended = spawnSync(process.execPath, [main, '--state', yard.stateDirectory, ...args], {
+      encoding: 'utf8',
+    });
+    expect(ended.stderr).toMatch(says);
+    expect(ended.status).toBe(2);
+  },
+);

@@ -30,7 +30,7 @@ test('nats configuration: durability power syncs each message, process leaves th
 });
 
 test('nats configuration: a user with no subject to publish to is denied all of them', () => {
-  expect(JSON.parse(serverConfig(settings)).authorization.users[0].permissions).toEqual({
+  expect(JSON.parse(serverConfig(settings)).accounts.MESH.users[0].permissions).toEqual({
     publish: { deny: ['>'] },
     subscribe: { allow: ['yard.event.>'] },
     allow_responses: true,
@@ -39,4 +39,31 @@ test('nats configuration: a user with no subject to publish to is denied all of 
 
 test('nats configuration: a server without users is refused', () => {
   expect(() => serverConfig({ ...settings, users: [] })).toThrow('accept every connection');
+});
+
+test('nats configuration: browsers have an account of their own that reaches what is exported to it, by WebSocket only', () => {
+  const browsers = {
+    origins: ['http://127.0.0.1:4200'],
+    hears: ['yard.event.>'],
+    asks: ['yard.query.>'],
+    users: [{ name: 'page-1', password: 'w' }],
+  };
+  const { accounts, websocket } = JSON.parse(serverConfig({ ...settings, websocketPort: 0, browsers }));
+  expect(websocket.allowed_origins).toEqual(browsers.origins);
+  expect(accounts.MESH.exports).toEqual([
+    { stream: 'yard.event.>', accounts: ['DASH'] },
+    { service: 'yard.query.>', accounts: ['DASH'] },
+  ]);
+  expect(accounts.DASH.users).toEqual([
+    {
+      user: 'page-1',
+      password: 'w',
+      allowed_connection_types: ['WEBSOCKET'],
+      permissions: {
+        publish: { allow: ['yard.query.>'] },
+        subscribe: { allow: ['yard.event.>', '_INBOX.>'] },
+      },
+    },
+  ]);
+  expect(accounts.DASH).not.toHaveProperty('jetstream');
 });

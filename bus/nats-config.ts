@@ -8,6 +8,17 @@ export type ServerUser = {
   allowResponses?: boolean;
 };
 
+/** Who shows what happens in a browser: accounts over WebSocket that read, and can do nothing else. */
+export type BrowserAccess = {
+  /** Where the pages come from, exactly as browsers say it: `http://127.0.0.1:4200`. */
+  origins: string[];
+  /** Subjects of the mesh that they may hear. */
+  hears: string[];
+  /** Subjects of services of the mesh that they may ask. */
+  asks: string[];
+  users: { name: string; password: string }[];
+};
+
 /** What a server is configured with; ports are numbers, 0 for one that the system chooses. */
 export type ServerSettings = {
   name: string;
@@ -22,7 +33,12 @@ export type ServerSettings = {
   websocketPort?: number;
   monitoringPort?: number;
   users: ServerUser[];
+  browsers?: BrowserAccess;
 };
+
+/** The mesh's account. Browsers have another: what is not exported to it does not exist for them. */
+export const MESH_ACCOUNT = 'MESH';
+const BROWSER_ACCOUNT = 'DASH';
 
 /** No message may be larger. An event that is, is given up with the reason; commits travel through the object store. */
 export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
@@ -30,7 +46,8 @@ export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 const LOOPBACK = '127.0.0.1';
 
 /**
- * The text of a nats-server configuration file: loopback only, JetStream on, one list of users.
+ * The text of a nats-server configuration file: loopback only, JetStream on for the mesh's account, whose users are
+ * listed; browsers in an account of their own.
  * (Its format is a superset of JSON.) It holds passwords: write it for the owner only.
  * Throws a RangeError without users, since such a server would let everybody in.
  */
@@ -53,12 +70,44 @@ export function serverConfig(settings: ServerSettings): string {
     websocket:
       settings.websocketPort === undefined
         ? undefined
-        : { host: LOOPBACK, port: chosen(settings.websocketPort), no_tls: true },
+        : {
+            host: LOOPBACK,
+            port: chosen(settings.websocketPort),
+            no_tls: true,
+            allowed_origins: settings.browsers?.origins,
+          },
     http:
       settings.monitoringPort === undefined ? undefined : `${LOOPBACK}:${chosen(settings.monitoringPort)}`,
-    authorization: { users: users.map(userEntry) },
+    accounts: accountsOf(users, settings.browsers),
   };
   return `${JSON.stringify(config, null, 2)}\n`;
+}
+
+function accountsOf(users: ServerUser[], browsers: BrowserAccess | undefined) {
+  const mesh = { jetstream: true, users: users.map(userEntry) };
+  if (browsers === undefined) return { [MESH_ACCOUNT]: mesh };
+  const { hears, asks } = browsers;
+  return {
+    [MESH_ACCOUNT]: {
+      ...mesh,
+      exports: [
+        ...hears.map((stream) => ({ stream, accounts: [BROWSER_ACCOUNT] })),
+        ...asks.map((service) => ({ service, accounts: [BROWSER_ACCOUNT] })),
+      ],
+    },
+    [BROWSER_ACCOUNT]: {
+      imports: [
+        ...hears.map((subject) => ({ stream: { account: MESH_ACCOUNT, subject } })),
+        ...asks.map((subject) => ({ service: { account: MESH_ACCOUNT, subject } })),
+      ],
+      users: browsers.users.map(({ name, password }) => ({
+        user: name,
+        password,
+        allowed_connection_types: ['WEBSOCKET'],
+        permissions: { publish: only(asks), subscribe: only([...hears, '_INBOX.>']) },
+      })),
+    },
+  };
 }
 
 function userEntry({ name, password, publish, subscribe, allowResponses }: ServerUser) {

@@ -5,10 +5,11 @@ import { mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serverConfig } from './nats-config.ts';
-import type { ServerUser } from './nats-config.ts';
+import { MESH_ACCOUNT, type BrowserAccess, type ServerUser } from './nats-config.ts';
 import { diskFull, explainServerFailure } from './nats-failure.ts';
 import { readGreeting, readPortsFile } from './nats-ready.ts';
 import type { ListeningPort } from './nats-ready.ts';
+import { openReload } from './nats-reload.ts';
 import { findOnPath, runProgram } from './program.ts';
 import { lockState, recordServer, releaseState } from './state-lock.ts';
 
@@ -26,6 +27,8 @@ export type StartServerOptions = {
   /** Undefined: no monitoring; 0: a free port. Whoever reaches it reads without a password. */
   monitoringPort?: number;
   users: ServerUser[];
+  /** Absent: no browser is let in. */
+  browsers?: BrowserAccess;
   /** How long it may take to be ready (a large store is read first), in milliseconds. */
   startLimitMs?: number;
 };
@@ -42,6 +45,11 @@ export type RunningServer = {
   pid: number;
   version: string;
   logFile: string;
+  /**
+   * From here on these are the users of browsers and no others: who is none any more is disconnected. Everybody else
+   * stays as they are. Throws an Error where the server does not take it.
+   */
+  letIn: (browserUsers: BrowserAccess['users']) => Promise<void>;
   /** Ends it (SIGTERM, after 5 s SIGKILL) and resolves when it is gone. */
   stop: () => Promise<void>;
   exited: Promise<ServerExit>;
@@ -69,7 +77,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   }
   let stop: (() => Promise<void>) | undefined;
   try {
-    const logFile = await writeFiles(home, options);
+    const { logFile, configOf } = await writeFiles(home, options);
     const logStart = (await stat(logFile)).size;
     const child = await launch(options.binary, join(home, 'server.conf'), logFile);
     // The folder is free again once nobody writes to the store.
@@ -80,7 +88,9 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
     stop = () => stopServer(child, exited);
     await recordServer(home, child.pid ?? 0);
     const ready = await waitUntilReady({ home, child, exited, logFile, logStart, options });
-    return { ...ready, pid: child.pid ?? 0, logFile, exited, stop };
+    const reload = openReload(join(home, 'server.conf'), child, logFile);
+    const letIn = (browserUsers: BrowserAccess['users']) => reload(configOf(browserUsers));
+    return { ...ready, pid: child.pid ?? 0, logFile, exited, stop, letIn };
   } catch (failure) {
     await stop?.();
     // Once more: a server that ended at once may have been recorded after its end gave the folder back.
@@ -89,7 +99,7 @@ export async function startServer(options: StartServerOptions): Promise<RunningS
   }
 }
 
-async function writeFiles(home: string, options: StartServerOptions): Promise<string> {
+async function writeFiles(home: string, options: StartServerOptions) {
   const storeDirectory = join(home, 'jetstream');
   const disk = await statfs(home);
   const freeBytes = disk.bavail * disk.bsize;
@@ -100,21 +110,37 @@ async function writeFiles(home: string, options: StartServerOptions): Promise<st
   for (const name of await readdir(home)) {
     if (name.endsWith('.ports')) await rm(join(home, name), { force: true });
   }
-  const config = serverConfig({
-    ...options,
-    port: options.port ?? 0,
-    storeDirectory,
-    portsDirectory: home,
-    maxStoreBytes,
-  });
+  await adoptStore(join(storeDirectory, 'jetstream'));
+  const configOf = (browserUsers: BrowserAccess['users']) =>
+    serverConfig({
+      ...options,
+      ...(options.browsers ? { browsers: { ...options.browsers, users: browserUsers } } : {}),
+      port: options.port ?? 0,
+      storeDirectory,
+      portsDirectory: home,
+      maxStoreBytes,
+    });
+  const config = configOf(options.browsers?.users ?? []);
   await rm(join(home, 'server.conf'), { force: true });
   await writeFile(join(home, 'server.conf'), config, { mode: 0o600, flag: 'wx' });
   const logFile = join(home, 'server.log');
   const logged = await stat(logFile).catch(() => undefined);
   if (logged && logged.size > LARGEST_LOG_BYTES) await rename(logFile, `${logFile}.old`);
   await (await open(logFile, 'a', 0o600)).close();
-  return logFile;
+  return { logFile, configOf };
 }
+
+/** A store that was written before there were accounts is the mesh's. */
+async function adoptStore(folder: string): Promise<void> {
+  const [before, now] = [join(folder, '$G'), join(folder, MESH_ACCOUNT)];
+  if ((await exists(before)) && !(await exists(now))) await rename(before, now);
+}
+
+const exists = (path: string) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 async function sizeOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);

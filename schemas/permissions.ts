@@ -157,18 +157,55 @@ function ofOperator(namespace: string): Permissions {
   };
 }
 
+/** Whoever shows a mesh: reads the record without a consumer, hears who is alive, answers questions, and says nothing. */
+function ofObserver(namespace: string): Permissions {
+  const streams = streamNames(namespace);
+  const registry = registryBucket(namespace);
+  return {
+    publish: [
+      '$JS.API.INFO',
+      ...looksAt(streams.events),
+      ...looksAt(`KV_${registry}`),
+      // How long the queues are.
+      `$JS.API.CONSUMER.LIST.${streams.inbox}`,
+    ],
+    subscribe: [
+      `${inboxPrefixOf('observer')}.>`,
+      '$SRV.>',
+      `${namespace}.event.>`,
+      `$KV.${registry}.>`,
+      `${namespace}.query.>`,
+    ],
+    allowResponses: true,
+  };
+}
+
+/** What a page in a browser may hear of a mesh, and which of its services it may ask. */
+export const browserReach = (namespace: string) => ({
+  hears: [`${namespace}.event.>`, `${namespace}.live.>`],
+  asks: [`${namespace}.query.>`],
+});
+
 /**
  * What the broker lets an author say and hear, out of the rows. `pools`: those that inference may serve. `admin` is the launcher, which makes streams and gives back what a dead process held.
  * Throws a RangeError for a namespace or pool that would widen a subject.
  */
-export function permissionsOf(author: Author | 'admin', namespace: string, pools: string[]): Permissions {
+export function permissionsOf(
+  author: Author | 'admin' | 'observer',
+  namespace: string,
+  pools: string[],
+): Permissions {
   checkToken('the namespace', namespace, /^[\w-]+(\.[\w-]+)*$/);
   for (const pool of pools) checkToken('the pool', pool, /^[\w-]+$/);
   if (author === 'admin') return { publish: ['>'], subscribe: ['>'], allowResponses: true };
   const { publish, subscribe, allowResponses } =
-    author === 'operator' ? ofOperator(namespace) : ofRole(author, namespace, pools);
+    author === 'operator'
+      ? ofOperator(namespace)
+      : author === 'observer'
+        ? ofObserver(namespace)
+        : ofRole(author, namespace, pools);
   return { publish: [...new Set(publish)], subscribe: [...new Set(subscribe)], allowResponses };
 }
 
 /** Everyone that the broker knows by name. */
-export const brokerUsers = [...roles, 'operator', 'admin'] as const;
+export const brokerUsers = [...roles, 'observer', 'operator', 'admin'] as const;

@@ -98,9 +98,10 @@ export function openBreakerKeeper(options: KeeperOptions): BreakerKeeper {
     const { sinceMs, untilMs } = breaker;
     if (probed.get(pool)?.sinceMs === sinceMs) return;
     probing.add(pool);
-    const timeoutMs = Math.max(1000, (untilMs - now()) * 0.9);
-    void options
-      .probe(pool, timeoutMs)
+    const timeoutMs = Math.max(1000, Math.round((untilMs - now()) * 0.9));
+    const asked = async () => options.probe(pool, timeoutMs);
+    void asked()
+      .catch((error: unknown) => ({ isWell: false, why: `the probe failed: ${String(error)}` }))
       .then((came) => void probed.set(pool, { sinceMs, ...came }))
       .finally(() => probing.delete(pool))
       .then(() => look(pool));

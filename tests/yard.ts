@@ -49,6 +49,8 @@ export interface YardOptions {
   /** Messages at a time, by role. */
   slots?: Partial<Record<Role, number>>;
   script?: Scene[];
+  /** Pools beside that of the script. */
+  pools?: string[];
   overrides?: Overrides;
 }
 
@@ -124,12 +126,13 @@ async function open(
   writeFileSync(join(area, 'switchyard.yaml'), stringify({ slots: options.slots ?? {} }));
   const { leaseMs } = overrides.mesh as { leaseMs: number };
 
+  const pools = [pool, ...(options.pools ?? [])];
   const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
   const publicKeys = await readPublicKeys(stateDirectory);
   const users = brokerUsers.map((name) => ({
     name,
     password: credentials[name]!.password,
-    ...permissionsOf(name, namespace, [pool]),
+    ...permissionsOf(name, namespace, pools),
   }));
   const binary = await serverBinary();
   const startOn = (port: number) =>
@@ -147,7 +150,7 @@ async function open(
     return bus;
   };
   const admin = await connectAs('admin');
-  await ensureStreams(admin, namespace, [pool], leaseMs);
+  await ensureStreams(admin, namespace, pools, leaseMs);
   await forgetSoon(admin, options.duplicateWindowMs ?? 100);
   writeMeshFile(stateDirectory, {
     name: 'yard',
@@ -277,7 +280,13 @@ function overridesOf(area: string, options: YardOptions, isWithoutSandbox: boole
       },
       ...overrides?.models,
     },
-    roles: { planner: ['scripted'], coder: ['scripted'], tester: ['scripted'], reviewer: ['scripted'] },
+    roles: {
+      planner: ['scripted'],
+      coder: ['scripted'],
+      tester: ['scripted'],
+      reviewer: ['scripted'],
+      ...overrides?.roles,
+    },
     ...(isWithoutSandbox ? { tools: { withoutSandbox: 'run' as const, ...overrides?.tools } } : {}),
   };
 }

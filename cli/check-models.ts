@@ -1,7 +1,9 @@
 import type { Config } from '../config/config.ts';
 import { modelDefinitions, type ModelDefinition } from '../config/model-options.ts';
-import { checkModel } from '../inference/check.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
+import { askModel, askModels } from './ask-model.ts';
 import { missing, ok, warning, type Checked } from './checked.ts';
+import { barredBy } from './models-named.ts';
 
 /** Asks every model, or the one named, a trivial prompt: is it there, how quick is it, how much does it say? */
 export async function checkModels(
@@ -10,20 +12,21 @@ export async function checkModels(
   environment: Record<string, string | undefined>,
   signal: AbortSignal,
 ): Promise<Checked[]> {
-  const definitions = asked ? [asked] : modelDefinitions(config.models);
+  const definitions = asked ? [asked] : modelDefinitions(config.models, environment);
   if (definitions.length === 0) {
     return [
       warning(
         'models',
         'none is configured, so only the demo can run',
-        './switchyard up --model ollama:NAME | openai:NAME | http://HOST:PORT/v1#NAME, or models in switchyard.yaml',
+        `./switchyard up --model ${modelFlagForms}, or models in switchyard.yaml`,
       ),
     ];
   }
-  return Promise.all(definitions.map((definition) => checkOne(definition, environment, signal)));
+  return askModels(definitions, (definition) => checkOne(config, definition, environment, signal));
 }
 
 async function checkOne(
+  config: Config,
   definition: ModelDefinition,
   environment: Record<string, string | undefined>,
   signal: AbortSignal,
@@ -35,6 +38,9 @@ async function checkOne(
       'scripted: replies that were written beforehand, not by a model',
       'for real work name a model with --model',
     );
+  const barred = barredBy(config, definition);
+  if (barred !== undefined)
+    return warning(name, barred, 'set `mode: local+api` in switchyard.yaml, or leave the model out of it');
   const {
     ok: isThere,
     latencyMs,
@@ -42,7 +48,7 @@ async function checkOne(
     tokensPerSecond,
     problem,
     mend,
-  } = await checkModel(definition, environment, signal);
+  } = await askModel(definition, environment, signal);
   if (!isThere) return missing(name, problem ?? 'it does not answer', mend ?? 'see the log of its server');
   const speed = tokensPerSecond === undefined ? '' : `, ${tokensPerSecond} tokens/s`;
   return ok(name, `answers a trivial prompt in ${latencyMs} ms with ${replyCharacters} characters${speed}`);

@@ -8,7 +8,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import type { ModelDefinition } from '../config/model-options.ts';
-import { readModelFlag } from '../inference/model-flag.ts';
+import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
 import { countText } from '../observability/wording.ts';
 import { span, type Span } from '../observability/span.ts';
 import { checkSandbox, checkSearch } from '../tools/check.ts';
@@ -34,7 +34,7 @@ export function registerDoctor(program: Command): void {
     .description(
       'Checks Node.js, git, npm, nats-server and JetStream, disk, sandbox, search, ports and models, and prints what mends each thing that is missing. Fetches nothing and changes nothing; asking a model costs a few tokens. Exits 1 if something that is needed is missing.',
     )
-    .option('--model <model>', 'check this one: ollama:NAME, openai:NAME or http://HOST:PORT/v1#NAME')
+    .option('--model <model>', `check this one: ${modelFlagForms}`)
     .option('--no-models', 'ask no model');
   verb<Options>(
     command,

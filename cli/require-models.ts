@@ -1,5 +1,6 @@
 import { modelDefinitions } from '../config/model-options.ts';
 import { nearest } from '../config/problems.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
 import type { Connection } from './connection.ts';
 import { hasOnlyDemoReplies, isDemoRepository } from './demo.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -13,7 +14,7 @@ export function requireOwnModels(
   if (!hasOnlyDemoReplies(config) || isDemoRepository(stateDirectory, repository)) return;
   throw new CommandError(
     "this mesh has only the demo's scripted replies, which fit the demo's own repository and no other",
-    'end it, and start one with a model: ./switchyard up --model ollama:NAME | openai:NAME | http://HOST:PORT/v1#NAME',
+    `end it, and start one with a model: ./switchyard up --model ${modelFlagForms}`,
     exitCodes.usage,
   );
 }

@@ -3,8 +3,8 @@ import { ConfigurationError } from '../config/configuration-error.ts';
 import type { Config } from '../config/config.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { useModel, type Overrides } from '../config/overrides.ts';
-import { checkModel } from '../inference/check.ts';
-import { readModelFlag } from '../inference/model-flag.ts';
+import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
+import { askModel } from './ask-model.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import type { Say } from './mesh.ts';
@@ -29,11 +29,7 @@ export interface UpOptions {
 }
 
 /** What the command line says over the file. Throws ConfigurationError. */
-export function overridesOf(
-  options: UpOptions,
-  environment: Record<string, string | undefined>,
-  say: Say,
-): Overrides {
+export function overridesOf(options: UpOptions, environment: Record<string, string | undefined>): Overrides {
   const mesh: Overrides['mesh'] = {
     ...(options.port === undefined ? {} : { port: portOf(options.port) }),
     ...(options.durability ? { durability: options.durability } : {}),
@@ -41,7 +37,6 @@ export function overridesOf(
   if (options.model === undefined) return { mesh };
   const flag = readModelFlag(options.model, environment);
   if ('problem' in flag) throw new ConfigurationError([flag.problem]);
-  if (flag.warning) say(flag.warning);
   return { mesh, ...useModel(flag.definition) };
 }
 
@@ -103,7 +98,7 @@ export function requireModels({ roles, routes }: Config, isPlanned: boolean): vo
   if (without.length > 0)
     throw new CommandError(
       `no model is named for the ${without.join(' and the ')}`,
-      'add --model ollama:NAME, --model openai:NAME or --model http://HOST:PORT/v1#NAME, or `models` in switchyard.yaml',
+      `add --model ${modelFlagForms}, or \`models\` in switchyard.yaml`,
       exitCodes.usage,
     );
 }
@@ -122,7 +117,7 @@ export async function checkModels(
   for (const definition of modelDefinitions(config.models)) {
     if (!used.has(definition.name) || definition.backend === 'scripted') continue;
     say(`asking ${definition.name} for a word, to see that it answers`);
-    const check = await checkModel(definition, environment);
+    const check = await askModel(definition, environment);
     if (check.ok) say(`  it answered ${check.replyCharacters} characters in ${check.latencyMs} ms`);
     else
       problems.push(

@@ -15,6 +15,7 @@ import { keepOverrides } from '../config/overrides.ts';
 import { createStateDirectory, resolveStateDirectory } from '../config/state.ts';
 import { lockStateDirectory, type StateLock } from '../config/state-lock.ts';
 import { packageVersion } from '../config/membership.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
 import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, hasOnlyDemoReplies, makeDemoRepository } from './demo.ts';
 import { CommandError } from './failure.ts';
@@ -52,7 +53,7 @@ export function registerUp(program: Command): void {
     .option('--test <command>', 'how to test; allows this command')
     .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
     .option('--plan', 'let the planner divide the goal into work items first')
-    .option('--model <model>', 'ollama:NAME, openai:NAME or http://HOST:PORT/v1#NAME, for every role')
+    .option('--model <model>', `one for every role: ${modelFlagForms}`)
     .option('--port <port>', 'port of the broker on loopback; left out: a free one')
     .option('--durability <what>', 'power (each write is synced) or process (faster)')
     .addHelpText(
@@ -90,8 +91,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   try {
     const repository = isDemo ? makeDemoRepository(stateDirectory) : allowNamed(options, stateDirectory);
     const overrides = isDemo
-      ? { ...overridesOf(options, environment, say), ...demoOverrides(repository!) }
-      : overridesOf(options, environment, say);
+      ? { ...overridesOf(options, environment), ...demoOverrides(repository!) }
+      : overridesOf(options, environment);
     const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
     keepOverrides(stateDirectory, overrides);
     if (options.brokerOnly !== true) {
@@ -239,8 +240,6 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([promise, Promise.resolve(pending)])) !== pending;
 }
 
-const modelForms = '--model ollama:NAME | openai:NAME | http://HOST:PORT/v1#NAME';
-
 function sayHowToUse(say: Say, context: string, config: Config, options: UpOptions): void {
   const isDemoOnly = hasOnlyDemoReplies(config);
   const lines = [
@@ -254,11 +253,11 @@ function sayHowToUse(say: Say, context: string, config: Config, options: UpOptio
   say('');
   if (modelDefinitions(config.models).length === 0 && options.brokerOnly !== true) {
     say('no model is configured, so only the demo can run: a task would wait until there is one.');
-    say(`  start it with one: ./switchyard up ${modelForms}, or models in switchyard.yaml`);
+    say(`  start it with one: ./switchyard up --model ${modelFlagForms}, or models in switchyard.yaml`);
   }
   if (isDemoOnly) {
     say("this mesh has only the demo's scripted replies. To work on a repository of yours, end it and start");
-    say(`  ./switchyard up ${modelForms}`);
+    say(`  ./switchyard up --model ${modelFlagForms}`);
   }
   say(`the mesh stays up until Ctrl-C (switchyard ${packageVersion()}). In another terminal:`);
   for (const [command, meaning] of lines)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readModelFlag } from './model-flag.ts';
+import { modelFlagForms, readModelFlag } from './model-flag.ts';
 import type { FlagEnvironment } from './model-flag.ts';
 
 function definitionOf(flag: string, environment: FlagEnvironment = {}) {
@@ -11,34 +11,83 @@ function definitionOf(flag: string, environment: FlagEnvironment = {}) {
 test('model flag: ollama is asked where it listens by default, name and tag untouched', () => {
   expect(definitionOf('ollama:qwen3-coder:30b')).toMatchObject({
     name: 'ollama:qwen3-coder:30b',
-    backend: 'openai',
+    backend: 'ollama',
+    pool: 'ollama',
     model: 'qwen3-coder:30b',
-    url: 'http://127.0.0.1:11434/v1',
-    contextTokens: 4096,
+    url: 'http://127.0.0.1:11434',
+    contextTokens: 32_768,
+    maxTokens: 4096,
     tags: ['local'],
   });
   expect(definitionOf('ollama:x').apiKeyVariable).toBeUndefined();
 });
 
 test.each([
-  ['[::]:11434', 'http://127.0.0.1:11434/v1'],
-  ['0.0.0.0', 'http://127.0.0.1:11434/v1'],
-  ['gpu-box', 'http://gpu-box:11434/v1'],
-  ['gpu-box:8080', 'http://gpu-box:8080/v1'],
-  [':9999', 'http://127.0.0.1:9999/v1'],
-  ['https://ollama.example/base/', 'https://ollama.example/base/v1'],
+  ['[::]:11434', 'http://127.0.0.1:11434'],
+  ['0.0.0.0', 'http://127.0.0.1:11434'],
+  ['gpu-box', 'http://gpu-box:11434'],
+  ['gpu-box:8080', 'http://gpu-box:8080'],
+  [':9999', 'http://127.0.0.1:9999'],
+  ['https://ollama.example/base/', 'https://ollama.example/base'],
 ])('model flag: OLLAMA_HOST=%s is %s', (OLLAMA_HOST, url) => {
   expect(definitionOf('ollama:x', { OLLAMA_HOST }).url).toBe(url);
 });
 
-test('model flag: an Ollama with its default context is warned of, one with a stated context is not', () => {
-  expect(readModelFlag('ollama:x', {})).toHaveProperty(
-    'warning',
-    expect.stringContaining('OLLAMA_CONTEXT_LENGTH'),
-  );
-  const stated = readModelFlag('ollama:x', { OLLAMA_CONTEXT_LENGTH: '32768' });
-  expect(stated).toMatchObject({ definition: { contextTokens: 32_768 } });
-  expect(stated).not.toHaveProperty('warning');
+test('model flag: the context that Ollama is asked for is what OLLAMA_CONTEXT_LENGTH says', () => {
+  const stated = definitionOf('ollama:x', { OLLAMA_CONTEXT_LENGTH: '8192' });
+  expect(stated).toMatchObject({ contextTokens: 8192, maxTokens: 2048 });
+  expect(definitionOf('ollama:x', { OLLAMA_CONTEXT_LENGTH: ' ' }).contextTokens).toBe(32_768);
+  for (const OLLAMA_CONTEXT_LENGTH of ['32k', '100', '-1'])
+    expect(readModelFlag('ollama:x', { OLLAMA_CONTEXT_LENGTH })).toEqual({
+      problem: expect.stringContaining(OLLAMA_CONTEXT_LENGTH),
+    });
+});
+
+test('model flag: a model that Ollama hands on to its own service is not local', () => {
+  expect(definitionOf('ollama:qwen3-coder:480b-cloud').tags).toEqual(['api']);
+  expect(definitionOf('ollama:x', { OLLAMA_HOST: 'gpu-box' }).tags).toEqual(['api']);
+});
+
+test('model flag: anthropic names the variable of its key and may live elsewhere', () => {
+  expect(definitionOf('anthropic:claude-sonnet-5-5')).toMatchObject({
+    name: 'anthropic:claude-sonnet-5-5',
+    backend: 'anthropic',
+    pool: 'anthropic',
+    model: 'claude-sonnet-5-5',
+    url: 'https://api.anthropic.com',
+    apiKeyVariable: 'ANTHROPIC_API_KEY',
+    tags: ['api'],
+  });
+  const gateway = definitionOf('anthropic:x', { ANTHROPIC_BASE_URL: 'http://127.0.0.1:4000' });
+  expect(gateway.url).toBe('http://127.0.0.1:4000');
+});
+
+test('model flag: bedrock keeps the whole name and needs no address and no key of ours', () => {
+  const definition = definitionOf('bedrock:eu.anthropic.claude-sonnet-4-5-20250929-v1:0');
+  expect(definition).toMatchObject({
+    backend: 'bedrock',
+    model: 'eu.anthropic.claude-sonnet-4-5-20250929-v1:0',
+    tags: ['api'],
+  });
+  expect(definition).not.toHaveProperty('url');
+  expect(definition).not.toHaveProperty('apiKeyVariable');
+});
+
+test('model flag: litellm asks a gateway by its logical names, with a key where one is set', () => {
+  expect(definitionOf('litellm:team/coder')).toMatchObject({
+    backend: 'litellm',
+    model: 'team/coder',
+    url: 'http://127.0.0.1:4000',
+    // Where the models behind a gateway run nobody can see.
+    tags: ['api'],
+  });
+  expect(definitionOf('litellm:coder').apiKeyVariable).toBeUndefined();
+  const keyed = definitionOf('litellm:coder', {
+    LITELLM_BASE_URL: 'https://gateway.example',
+    LITELLM_API_KEY: 'secret-value',
+  });
+  expect(keyed).toMatchObject({ url: 'https://gateway.example', apiKeyVariable: 'LITELLM_API_KEY' });
+  expect(JSON.stringify(keyed)).not.toContain('secret-value');
 });
 
 test('model flag: openai names the variable of its key and may live elsewhere', () => {
@@ -88,7 +137,14 @@ test.each([
 ])('model flag: "%s" is refused with the forms there are', (flag, why) => {
   const read = readModelFlag(flag, {});
   expect(read).toHaveProperty('problem', expect.stringMatching(why));
-  for (const form of ['ollama:NAME', 'openai:NAME', 'http(s)://HOST:PORT/v1#NAME']) {
+  for (const form of [
+    'ollama:NAME',
+    'openai:NAME',
+    'anthropic:NAME',
+    'bedrock:NAME',
+    'litellm:NAME',
+    'http(s)://HOST:PORT/v1#NAME',
+  ]) {
     expect(read).toHaveProperty('problem', expect.stringContaining(form));
   }
 });
@@ -103,4 +159,10 @@ test('model flag: an OLLAMA_HOST that is no host is named', () => {
   expect(readModelFlag('ollama:x', { OLLAMA_HOST: 'no host' })).toEqual({
     problem: 'OLLAMA_HOST is no host or URL: no host',
   });
+});
+
+test('model flag: help texts have all forms in one line', () => {
+  expect(modelFlagForms).toBe(
+    'ollama:NAME | openai:NAME | anthropic:NAME | bedrock:NAME | litellm:NAME | http://HOST:PORT/v1#NAME',
+  );
 });

@@ -1,71 +1,102 @@
+import { isLocal, modelBackends } from '../schemas/model-backends.ts';
+import type { BackendName } from '../schemas/model-backends.ts';
 import type { ModelDefinition } from './backend.ts';
 
-/** The variables that a `--model` flag looks at; only the last one's value is a key, and it is not read here. */
+/** The variables that a `--model` flag looks at. Of the two keys only whether they are set counts: they are not read here. */
 export interface FlagEnvironment {
   /** Where Ollama listens, in the forms that Ollama itself accepts. */
   OLLAMA_HOST?: string | undefined;
-  /** The context that the Ollama server was started with. */
+  /** The context that Ollama is asked to give the model. */
   OLLAMA_CONTEXT_LENGTH?: string | undefined;
   OPENAI_BASE_URL?: string | undefined;
+  ANTHROPIC_BASE_URL?: string | undefined;
+  LITELLM_BASE_URL?: string | undefined;
+  LITELLM_API_KEY?: string | undefined;
   /** The key for `http(s)://...` models, where they want one. */
   SWITCHYARD_MODEL_KEY?: string | undefined;
 }
 
-export type ModelFlag = { definition: ModelDefinition; warning?: string } | { problem: string };
+export type ModelFlag = { definition: ModelDefinition } | { problem: string };
 
 const forms = [
-  '  ollama:NAME                  such as ollama:qwen3-coder:30b (at OLLAMA_HOST, or 127.0.0.1:11434)',
-  '  openai:NAME                  such as openai:gpt-5.1 (key in OPENAI_API_KEY)',
-  '  http(s)://HOST:PORT/v1#NAME  any OpenAI-compatible server (key, if it wants one, in SWITCHYARD_MODEL_KEY)',
-].join('\n');
+  ['ollama:NAME', 'such as ollama:qwen3-coder:30b (at OLLAMA_HOST, or 127.0.0.1:11434)'],
+  ['openai:NAME', 'such as openai:gpt-5.1 (key in OPENAI_API_KEY)'],
+  ['anthropic:NAME', 'such as anthropic:claude-sonnet-5-5 (key in ANTHROPIC_API_KEY)'],
+  [
+    'bedrock:NAME',
+    'a model or inference profile of Amazon Bedrock (AWS_REGION and the usual AWS credentials)',
+  ],
+  ['litellm:NAME', 'a logical name of a LiteLLM gateway (at LITELLM_BASE_URL, key in LITELLM_API_KEY)'],
+  [
+    'http(s)://HOST:PORT/v1#NAME',
+    'any OpenAI-compatible server (key, if it wants one, in SWITCHYARD_MODEL_KEY)',
+  ],
+] as const;
 
-/** Ollama cuts longer prompts silently unless it was told otherwise. */
-const ollamaDefaultContextTokens = 4096;
+/** The forms in one line, for help texts. */
+export const modelFlagForms = forms.map(([form]) => form.replace('(s)', '')).join(' | ');
 
-/**
- * Reads `--model VALUE` into a model's definition, or says what is wrong and which forms there are. For
- * Ollama the context is what the server is known to give (OLLAMA_CONTEXT_LENGTH, or its default with a warning).
- */
+/** Enough for an agent's work, and within what most models were made for and most machines hold. */
+const ollamaContextTokens = 32_768;
+
+/** Reads `--model VALUE` into a model's definition, or says what is wrong and which forms there are. */
 export function readModelFlag(flag: string, environment: FlagEnvironment): ModelFlag {
   const value = flag.trim();
   if (/^https?:\/\//i.test(value)) return readUrl(value, environment);
   const colon = value.indexOf(':');
   const provider = colon < 0 ? value : value.slice(0, colon);
   const model = colon < 0 ? '' : value.slice(colon + 1).trim();
-  if (provider !== 'ollama' && provider !== 'openai') return refuse(flag, 'is none of the forms');
+  const read = Object.hasOwn(providers, provider) ? providers[provider as Provider] : undefined;
+  if (!read) return refuse(flag, 'is none of the forms');
   if (model === '') return refuse(flag, `names no model after "${provider}:"`);
-  if (provider === 'openai') {
-    return {
-      definition: {
-        ...base(`openai:${model}`, model),
-        pool: 'openai',
-        url: environment.OPENAI_BASE_URL || 'https://api.openai.com/v1',
-        apiKeyVariable: 'OPENAI_API_KEY',
-        contextTokens: 128_000,
-        tags: ['api'],
-      },
-    };
-  }
-  const url = ollamaUrl(environment.OLLAMA_HOST);
-  if (url === undefined) return { problem: `OLLAMA_HOST is no host or URL: ${environment.OLLAMA_HOST}` };
-  const stated = Number(environment.OLLAMA_CONTEXT_LENGTH);
-  const isStated = Number.isInteger(stated) && stated > 0;
-  const contextTokens = isStated ? stated : ollamaDefaultContextTokens;
-  const definition: ModelDefinition = {
-    ...base(`ollama:${model}`, model),
-    pool: 'ollama',
-    url,
-    contextTokens,
-    maxTokens: Math.min(4096, Math.floor(contextTokens / 4)),
-    tags: isLoopback(url) ? ['local'] : ['api'],
-  };
-  if (isStated) return { definition };
-  return {
-    definition,
-    warning:
-      `Ollama gives a model ${ollamaDefaultContextTokens} tokens of context unless told otherwise, and cuts longer ` +
-      'prompts silently; for real work start it with OLLAMA_CONTEXT_LENGTH=32768 and set the same variable here',
-  };
+  return read(base(provider as Provider, `${provider}:${model}`, model), environment);
+}
+
+type Provider = Extract<BackendName, 'ollama' | 'openai' | 'anthropic' | 'bedrock' | 'litellm'>;
+
+const providers: Record<Provider, (base: ModelDefinition, environment: FlagEnvironment) => ModelFlag> = {
+  ollama(definition, { OLLAMA_HOST, OLLAMA_CONTEXT_LENGTH }) {
+    const url = ollamaUrl(OLLAMA_HOST);
+    if (url === undefined) return { problem: `OLLAMA_HOST is no host or URL: ${OLLAMA_HOST}` };
+    const stated = OLLAMA_CONTEXT_LENGTH?.trim() ? Number(OLLAMA_CONTEXT_LENGTH) : ollamaContextTokens;
+    if (!Number.isInteger(stated) || stated < 512)
+      return {
+        problem: `OLLAMA_CONTEXT_LENGTH is no number of tokens from 512 on: ${OLLAMA_CONTEXT_LENGTH}`,
+      };
+    const maxTokens = Math.min(definition.maxTokens, Math.floor(stated / 4));
+    return located({ ...definition, url, contextTokens: stated, maxTokens });
+  },
+  openai: (definition, { OPENAI_BASE_URL }) => ({
+    definition: {
+      ...definition,
+      url: OPENAI_BASE_URL || 'https://api.openai.com/v1',
+      apiKeyVariable: 'OPENAI_API_KEY',
+      contextTokens: 128_000,
+      tags: ['api'],
+    },
+  }),
+  anthropic: (definition, { ANTHROPIC_BASE_URL }) =>
+    located({
+      ...definition,
+      url: ANTHROPIC_BASE_URL || modelBackends.anthropic.url.default,
+      apiKeyVariable: modelBackends.anthropic.apiKeyVariable,
+      contextTokens: 200_000,
+      // What the model thinks counts, too.
+      maxTokens: 16_384,
+    }),
+  bedrock: (definition) => located({ ...definition, contextTokens: 128_000 }),
+  litellm: (definition, { LITELLM_BASE_URL, LITELLM_API_KEY }) =>
+    located({
+      ...definition,
+      url: LITELLM_BASE_URL || modelBackends.litellm.url.default,
+      ...(LITELLM_API_KEY?.trim() && { apiKeyVariable: modelBackends.litellm.apiKeyVariable }),
+      contextTokens: 128_000,
+    }),
+};
+
+/** The definition with the tag that says where it runs. */
+function located(definition: ModelDefinition): ModelFlag {
+  return { definition: { ...definition, tags: [isLocal(definition) ? 'local' : 'api'] } };
 }
 
 function readUrl(value: string, environment: FlagEnvironment): ModelFlag {
@@ -77,23 +108,19 @@ function readUrl(value: string, environment: FlagEnvironment): ModelFlag {
   const model = decodeFragment(url.hash.slice(1)).trim();
   if (model === '') return refuse(value, 'names no model: add #NAME');
   const path = url.pathname.replace(/\/+$/, '');
-  const root = `${url.origin}${path === '' ? '/v1' : path}`;
-  return {
-    definition: {
-      ...base(`${url.host}#${model}`, model),
-      pool: 'custom',
-      url: root,
-      ...(environment.SWITCHYARD_MODEL_KEY && { apiKeyVariable: 'SWITCHYARD_MODEL_KEY' }),
-      tags: isLoopback(root) ? ['local'] : ['api'],
-    },
-  };
+  return located({
+    ...base('openai', `${url.host}#${model}`, model),
+    pool: 'custom',
+    url: `${url.origin}${path === '' ? '/v1' : path}`,
+    ...(environment.SWITCHYARD_MODEL_KEY && { apiKeyVariable: 'SWITCHYARD_MODEL_KEY' }),
+  });
 }
 
-function base(name: string, model: string): ModelDefinition {
+function base(backend: Provider, name: string, model: string): ModelDefinition {
   return {
     name,
-    backend: 'openai',
-    pool: 'custom',
+    backend,
+    pool: backend,
     model,
     contextTokens: 32_768,
     maxTokens: 4096,
@@ -111,11 +138,7 @@ function ollamaUrl(host: string | undefined): string | undefined {
   const url = new URL(text);
   if (!hasScheme && url.port === '' && !/:80\b/.test(given)) url.port = '11434';
   if (url.hostname === '0.0.0.0' || url.hostname === '[::]') url.hostname = '127.0.0.1';
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}/v1`;
-}
-
-function isLoopback(url: string): boolean {
-  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
+  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
 function decodeFragment(text: string): string {
@@ -127,5 +150,7 @@ function decodeFragment(text: string): string {
 }
 
 function refuse(value: string, why: string): ModelFlag {
-  return { problem: `--model ${value} ${why}; give one of\n${forms}` };
+  const width = Math.max(...forms.map(([form]) => form.length));
+  const lines = forms.map(([form, meaning]) => `  ${form.padEnd(width)}  ${meaning}`);
+  return { problem: `--model ${value} ${why}; give one of\n${lines.join('\n')}` };
 }

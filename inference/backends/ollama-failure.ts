@@ -63,7 +63,7 @@ function knownTrouble(
   if (outOfMemory.test(words))
     return new BackendError('permanent', `there is too little memory for ${model}: ${said}`, {
       ...more,
-      mend: 'give it a smaller contextTokens, choose a smaller model, or free memory (`ollama ps` shows what is loaded)',
+      mend: 'give it a smaller contextTokens (with --model: OLLAMA_CONTEXT_LENGTH), choose a smaller model, or free memory (`ollama ps` shows what is loaded)',
     });
   if (/does not support tools/i.test(words))
     return new BackendError('permanent', `${model} cannot call tools: ${said}`, {

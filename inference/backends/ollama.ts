@@ -104,7 +104,9 @@ export function ollama(
       throw new BackendError(
         'permanent',
         `model ${definition.name} asks for a context of ${contextTokens} tokens, and ${model} was made for ${longestTokens}`,
-        { mend: `set its contextTokens to ${longestTokens} or less` },
+        {
+          mend: `set its contextTokens to ${longestTokens} or less (with --model: OLLAMA_CONTEXT_LENGTH=${longestTokens})`,
+        },
       );
     const about = await send('/api/version', signal);
     const version = parseObject(await textOf(about))?.['version'];

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { benchModel } from '../inference/check.ts';
 import type { WidthResult } from '../inference/bench.ts';
 import { span, type Span } from '../observability/span.ts';
+import { measureModel } from './ask-model.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { failureOf } from './failure.ts';
@@ -49,7 +49,7 @@ export function registerModelsBench(models: Command): void {
             const barred = barredBy(config, model);
             if (barred !== undefined) throw new Error(barred);
             const measured = { widths: options.parallel, tokens: options.tokens, signal };
-            for await (const width of benchModel(model, environment, measured)) {
+            for await (const width of measureModel(model, environment, measured)) {
               benched.widths.push(width);
               output.progress(`${model.name}: ${width.width} at a time, ${width.tokensPerSecond} tokens/s`);
             }

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
 import type { ModelDefinition } from '../config/model-options.ts';
-import { checkModel, type ModelCheck } from '../inference/check.ts';
+import type { ModelCheck } from '../inference/check.ts';
 import { span, type Span } from '../observability/span.ts';
 import { countText } from '../observability/wording.ts';
+import { askModel, askModels } from './ask-model.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './follow.ts';
@@ -28,7 +29,7 @@ export function registerModelsCheck(models: Command): void {
       const { config } = settingsOf({ options, environment });
       const asked = modelsNamed(config, environment, names);
       const results = await untilInterrupted((signal) =>
-        Promise.all(asked.map((model) => checkOne(config, model, environment, signal))),
+        askModels(asked, (model) => checkOne(config, model, environment, signal)),
       );
       const failed = results.filter((one) => !one.ok);
       output.result({ ok: failed.length === 0, models: results }, [
@@ -70,7 +71,7 @@ export async function checkOne(
   const problem = barredBy(config, model);
   const mend = 'set `mode: local+api` in switchyard.yaml, or leave the model out of it';
   if (problem !== undefined) return { name, isScripted: false, ok: false, ...nothing, problem, mend };
-  return { name, isScripted: false, ...(await checkModel(model, environment, signal)) };
+  return { name, isScripted: false, ...(await askModel(model, environment, signal)) };
 }
 
 function rowOf(one: CheckedModel): Span[] {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { Heartbeat } from '../bus/registry.ts';
 import type { Config } from '../config/config.ts';
-import { readMeshFile } from '../config/mesh-file.ts';
 import { capabilitiesOfModel, modelDefinitions, type ModelDefinition } from '../config/model-options.ts';
+import { readRunningMesh } from '../config/running-mesh.ts';
 import { span, type Span } from '../observability/span.ts';
 import { isLocal } from '../schemas/model-backends.ts';
 import { agentRoles } from '../schemas/row.ts';
@@ -26,7 +26,7 @@ export function registerModelsList(models: Command): void {
     ],
     async (call) => {
       const { config, stateDirectory } = settingsOf(call);
-      const isUp = config.mesh.url !== undefined || readMeshFile(stateDirectory) !== undefined;
+      const isUp = config.mesh.url !== undefined || readRunningMesh(stateDirectory) !== undefined;
       const living = isUp ? await livingOf(call) : undefined;
       const rows = modelDefinitions(config.models, call.environment).map((model) =>
         viewOfModel(config, model, living),

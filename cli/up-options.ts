@@ -1,6 +1,7 @@
 import { allowInState } from '../config/allowed.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import type { Config } from '../config/config.ts';
+import { mayBeAsked } from '../config/mode.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { useModel, type Overrides } from '../config/overrides.ts';
 import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
@@ -116,6 +117,7 @@ export async function checkModels(
   const problems: string[] = [];
   for (const definition of modelDefinitions(config.models)) {
     if (!used.has(definition.name) || definition.backend === 'scripted') continue;
+    if (!mayBeAsked(config, definition)) continue;
     say(`asking ${definition.name} for a word, to see that it answers`);
     const check = await askModel(definition, environment);
     if (check.ok) say(`  it answered ${check.replyCharacters} characters in ${check.latencyMs} ms`);

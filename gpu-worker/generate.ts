@@ -26,6 +26,7 @@ export interface Generated {
   text: string;
   /** `length`: it was cut by `maxTokens` or the end of the context. */
   finish: 'stop' | 'length';
+  /** The one that ends a reply included. */
   outputTokens: number;
   /** Tokens of the prompt that had to be computed, since the slot's cache did not hold them. */
   evaluatedPromptTokens: number;
@@ -52,6 +53,8 @@ export async function generate(model: LlamaModel, options: Generation): Promise<
     minP: 0.05,
     seed: options.seed,
     grammarEvaluationState: () => grammar,
+    // It was computed like any other, so it is counted.
+    yieldEogToken: true,
   });
   const most = Math.min(options.maxTokens, options.contextTokens - prompt.length);
   const speech = openSpeech(options);
@@ -59,18 +62,21 @@ export async function generate(model: LlamaModel, options: Generation): Promise<
   let held: Token[] = [];
   let isTriggered = false;
   let finish: Generated['finish'] = 'stop';
+  let outputTokens = 0;
   let replacement: Token[] | undefined;
   try {
-    for (let count = 0; ; count++) {
+    for (;;) {
       signal.throwIfAborted();
-      if (count >= most) {
+      if (outputTokens >= most) {
         finish = 'length';
         break;
       }
       const next = await iterator.next(replacement);
       replacement = undefined;
       if (next.done) break;
+      outputTokens += 1;
       options.onToken();
+      if (model.isEogToken(next.value)) break;
       held.push(next.value);
       const text = model.detokenize(held, false, written.slice(-lookBack));
       if (text.endsWith('\u{FFFD}') && held.length < mostHeldTokens) continue;
@@ -90,10 +96,8 @@ export async function generate(model: LlamaModel, options: Generation): Promise<
   }
   if (held.length > 0) speech.hear(model.detokenize(held, false, written.slice(-lookBack)));
   const text = speech.end();
-  return { text, finish, outputTokens: sequenceOutput(written, held), evaluatedPromptTokens };
+  return { text, finish, outputTokens, evaluatedPromptTokens };
 }
-
-const sequenceOutput = (written: Token[], held: Token[]): number => written.length + held.length;
 
 /** Brings the sequence to the prompt but for its last part, a batch at a time, so that a cancel need not wait for all. */
 async function readPrompt(

@@ -27,8 +27,8 @@ export function refuseTooLarge(
   if (needed.total <= available.bytes) return;
   throw new BackendError(
     'permanent',
-    `${definition.name} needs about ${megabytes(needed.total)} MB (file ${megabytes(needed.file)}, ` +
-      `cache ${megabytes(needed.cache)} for ${slots} slots of ${definition.contextTokens} tokens, ${megabytes(overheadBytes)} besides), ` +
+    `${definition.name} needs about ${megabytes(needed.total)} MB (file ${megabytes(needed.file)} MB, ` +
+      `cache ${megabytes(needed.cache)} MB for ${slots} slots of ${definition.contextTokens} tokens, ${megabytes(overheadBytes)} MB besides), ` +
       `and ${available.of} has ${megabytes(available.bytes)} MB free`,
     { mend: 'lower its contextTokens or slots, take a smaller quantisation, or another machine' },
   );

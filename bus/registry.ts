@@ -103,12 +103,24 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
   };
 }
 
-/** A heartbeat that is none must not take down who listens. */
-function heartbeatOf(entry: { json<T>(): T }): Heartbeat | undefined {
+/** A heartbeat that is none must not take down who listens; the broker lets a role write under its own name only. */
+function heartbeatOf(entry: { key: string; json<T>(): T }): Heartbeat | undefined {
   try {
     const heartbeat = entry.json<Heartbeat>();
-    return Array.isArray(heartbeat.pools) && typeof heartbeat.role === 'string' ? heartbeat : undefined;
+    if (!Array.isArray(heartbeat.pools) || heartbeat.role !== entry.key.split('.')[0]) return undefined;
+    const { models, ...rest } = heartbeat;
+    return Array.isArray(models) ? { ...rest, models: models.filter(isServedModel) } : rest;
   } catch {
     return undefined;
   }
+}
+
+function isServedModel(one: unknown): one is ServedModel {
+  const { name, pool, backend, contextTokens, maxTokens, tags, slots, freeSlots } = (one ??
+    {}) as Partial<ServedModel>;
+  return (
+    [name, pool, backend].every((text) => typeof text === 'string') &&
+    [contextTokens, maxTokens, slots, freeSlots].every((count) => Number.isFinite(count)) &&
+    Array.isArray(tags)
+  );
 }

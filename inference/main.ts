@@ -3,8 +3,8 @@ import { openBreakers, waitingIn } from '../bus/breaker.ts';
 import { join, journalOptionsOf, serve } from '../bus/process.ts';
 import type { ServedModel } from '../bus/registry.ts';
 import { processSettings } from '../config/membership.ts';
+import { mayBeAsked } from '../config/mode.ts';
 import { modelDefinitions } from '../config/model-options.ts';
-import { isLocal } from '../schemas/model-backends.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
 import { createBackend } from './backends.ts';
 import { openPoolBreakers } from './breaker-pools.ts';
@@ -15,7 +15,6 @@ import { capabilitiesOf } from './capabilities.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;
-const isLocalOnly = (config as { mode?: string }).mode === 'local-only';
 const membership = await membershipOf(settings, 'inference');
 const joined = await join(membership, 'inference', true);
 
@@ -24,7 +23,7 @@ const backends = new Map<string, Backend>();
 const usable = modelDefinitions(config.models).filter((model) => {
   // A GGUF file is loaded by a gpu-worker, a process of its own.
   if (model.backend === 'llama') return false;
-  if (isLocalOnly && !isLocal(model)) {
+  if (!mayBeAsked(config, model)) {
     joined.log.info({ model: model.name }, 'a model elsewhere is not asked: the mode is local-only');
     return false;
   }

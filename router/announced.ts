@@ -48,13 +48,17 @@ export function withAnnounced(
   return models;
 }
 
-/** The role's own models; announced ones follow where the role takes any that there are. */
+/**
+ * The role's own models; announced ones follow where the role takes any that there are. `byDefault`: what a role asks
+ * that names none.
+ */
 export function preferredOf(
   preferred: readonly string[],
+  byDefault: readonly string[],
   configured: readonly string[],
   models: Record<string, RoutableModel>,
 ): string[] {
-  const takesAny = configured.every((name) => preferred.includes(name));
+  const takesAny = byDefault.every((name) => preferred.includes(name));
   const more = takesAny ? Object.keys(models).filter((name) => !configured.includes(name)) : [];
   return [...preferred, ...more];
 }

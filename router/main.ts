@@ -1,6 +1,7 @@
 import { openBreakers } from '../bus/breaker.ts';
 import { membershipOf } from '../bus/membership.ts';
 import { join, journalOptionsOf, serve } from '../bus/process.ts';
+import { modelsByDefault } from '../config/mode.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { processSettings } from '../config/membership.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
@@ -42,6 +43,9 @@ const configured: Record<string, RoutableModel> = Object.fromEntries(
   ]),
 );
 
+/** What a role asks that names no model. */
+const byDefault = modelsByDefault(config, process.env).map((model) => model.name);
+
 /** The breakers of the pools that are not closed, read from their journals for this very decision. */
 async function restingPools(pools: readonly string[]): Promise<NonNullable<RoutingFacts['breakers']>> {
   const read = await Promise.all(
@@ -79,10 +83,10 @@ const service: Service<Route> = {
     );
     return {
       models: bounded,
-      preferred: preferredOf(role.models, Object.keys(configured), models),
+      preferred: preferredOf(role.models, byDefault, Object.keys(configured), models),
       rules: config.routes,
       livePools,
-      mode: (config as { mode?: RoutingFacts['mode'] }).mode ?? 'local+api',
+      mode: config.mode,
       breakers: await restingPools(livePools),
       load: loadOf(announced),
     } satisfies RoutingFacts;

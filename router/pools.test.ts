@@ -141,9 +141,9 @@ test('announced: a model that a server elsewhere answers for is not brought alon
 
 test('announced: they follow the models of a role that takes any, and stay out of a list of its own', () => {
   const models = withAnnounced({ a: modelOf('a'), b: modelOf('b') }, [announcedOf('tiny')]);
-  expect(preferredOf(['b', 'a'], ['a', 'b'], models)).toEqual(['b', 'a', 'tiny']);
-  expect(preferredOf(['b'], ['a', 'b'], models)).toEqual(['b']);
-  expect(preferredOf([], [], withAnnounced({}, [announcedOf('tiny')]))).toEqual(['tiny']);
+  expect(preferredOf(['b', 'a'], ['a', 'b'], ['a', 'b', 'played'], models)).toEqual(['b', 'a', 'tiny']);
+  expect(preferredOf(['b'], ['a', 'b'], ['a', 'b'], models)).toEqual(['b']);
+  expect(preferredOf([], [], [], withAnnounced({}, [announcedOf('tiny')]))).toEqual(['tiny']);
 });
 
 test('announced: the load of a model is that of all its workers', () => {

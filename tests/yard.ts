@@ -52,6 +52,7 @@ export interface YardOptions {
   /** Pools beside that of the script. */
   pools?: string[];
   overrides?: Overrides;
+  mode?: 'local-only' | 'local+api';
 }
 
 /** A real mesh for a test: nats-server, generated credentials, role processes, a scripted model, a repository. */
@@ -123,7 +124,8 @@ async function open(
   const repository = makeRepository(join(area, 'adder'), adder);
   const overrides = overridesOf(area, options, sandbox.level === 'none');
   keepOverrides(stateDirectory, overrides);
-  writeFileSync(join(area, 'switchyard.yaml'), stringify({ slots: options.slots ?? {} }));
+  const file = { slots: options.slots ?? {}, ...(options.mode ? { mode: options.mode } : {}) };
+  writeFileSync(join(area, 'switchyard.yaml'), stringify(file));
   const { leaseMs } = overrides.mesh as { leaseMs: number };
 
   const pools = [pool, ...(options.pools ?? [])];

@@ -48,6 +48,8 @@ function checkOptions(model: ModelOptions, say: Say): void {
   for (const [option, owner] of Object.entries(optionsOf))
     if (model[option as keyof ModelOptions] !== undefined && owner !== model.backend)
       say(option, `it is for the backend \`${owner}\` only; leave it out`);
+  if (model.api !== undefined && model.backend !== 'openai' && model.backend !== 'litellm')
+    say('api', 'it is for the backends `openai` and `litellm` only; leave it out');
   if (backend.variables !== undefined && model.apiKeyVariable !== undefined)
     say('apiKeyVariable', `the backend \`${model.backend}\` finds its credentials by itself; leave it out`);
   if (model.backend === 'scripted' && model.record !== undefined)

@@ -54,6 +54,11 @@ test.each([
     says: '2:8 models.a.file: it is for the backend `llama` only; leave it out',
   },
   {
+    it: "one of OpenAI's APIs for a provider that has neither",
+    text: 'models:\n  a: { backend: scripted, script: demo.json, api: responses }\n',
+    says: '2:46 models.a.api: it is for the backends `openai` and `litellm` only; leave it out',
+  },
+  {
     it: 'a folder in place of a file',
     text: 'models:\n  a: { backend: llama, file: . }\n',
     says: /^2:24 models\.a\.file: .* is no file; accepted: the path of a GGUF file/,

@@ -150,7 +150,6 @@ test('cassette: several processes that record at once lose nothing and tear noth
   const processes = 4;
   const each = 25;
   const source = `
-    const { createBackend } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, '../backends.ts')).href)});
     const { addRecording, prepareCassette } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, 'cassette.ts')).href)});
     const [path, name] = process.argv.slice(1);
     prepareCassette(path);

@@ -48,7 +48,12 @@ export interface ModelReply {
 
 /** Tokens as the provider counted them; `estimated` where it did not say. */
 export interface Usage {
+  /** All that the model read, the provider's cache included. */
   inputTokens: number;
+  /** Of `inputTokens`, those that the provider had in its cache, at a lower price; absent: none, or it does not say. */
+  cachedInputTokens?: number;
+  /** Of `inputTokens`, those that were written to its cache, with some at a higher price; absent as above. */
+  cacheWriteTokens?: number;
   outputTokens: number;
   estimated: boolean;
 }

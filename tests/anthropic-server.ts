@@ -31,6 +31,7 @@ export interface MessagesRequest {
   }[];
   tool_choice?: { type: string };
   temperature?: number;
+  thinking?: { type: string };
   output_config?: { format?: { type: string; schema: Record<string, unknown> } };
 }
 

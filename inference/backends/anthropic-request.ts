@@ -24,7 +24,8 @@ export function toParams(
   {
     form,
     takesTemperature,
-  }: { form: { way: SchemaForm; schema: object } | undefined; takesTemperature: boolean },
+    mayThink,
+  }: { form: { way: SchemaForm; schema: object } | undefined; takesTemperature: boolean; mayThink: boolean },
 ): Params {
   const { model, maxTokens, temperature } = request;
   const system = systemOf(request, form?.way === 'in-prompt');
@@ -43,6 +44,7 @@ export function toParams(
       form.way !== 'in-prompt' && {
         output_config: { format: { type: 'json_schema', schema: form.schema as Record<string, unknown> } },
       }),
+    ...(!mayThink && { thinking: { type: 'disabled' } }),
     // The API's scale ends at 1.
     ...(temperature !== undefined && takesTemperature && { temperature: Math.min(1, temperature) }),
   };

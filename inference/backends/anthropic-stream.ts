@@ -110,5 +110,11 @@ function usageOf(counts: Counts): Usage | undefined {
   if (fresh === undefined || outputTokens === undefined) return undefined;
   const written = counts.cache_creation_input_tokens ?? 0;
   const cached = counts.cache_read_input_tokens ?? 0;
-  return { inputTokens: fresh + written + cached, outputTokens, estimated: false };
+  return {
+    inputTokens: fresh + written + cached,
+    ...(cached > 0 && { cachedInputTokens: cached }),
+    ...(written > 0 && { cacheWriteTokens: written }),
+    outputTokens,
+    estimated: false,
+  };
 }

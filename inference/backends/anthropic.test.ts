@@ -191,7 +191,13 @@ test('anthropic: tokens read from the cache and written to it are counted as rea
   });
   expect(await ask(anthropic(definitionAt(server.url), {}))).toMatchObject({
     content: 'Yes.',
-    usage: { inputTokens: 3207, outputTokens: 9, estimated: false },
+    usage: {
+      inputTokens: 3207,
+      cachedInputTokens: 3000,
+      cacheWriteTokens: 200,
+      outputTokens: 9,
+      estimated: false,
+    },
   });
 });
 
@@ -275,6 +281,36 @@ test('anthropic: a temperature that a model refuses is left out, then and from t
   expect((await ask(backend, { temperature: 0.2 })).content).toBe('hello');
   const versions = server.requests.map(({ headers }) => headers['anthropic-version']);
   expect(versions).toEqual(['2023-06-01', '2026-10-21', '2026-10-21']);
+});
+
+test('anthropic: a model that wants its thoughts back in a later turn is asked not to think', async () => {
+  const message =
+    'messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.';
+  const server = await serve((request) =>
+    request.messages.length > 1 && request.thinking?.type !== 'disabled'
+      ? { kind: 'error', status: 400, message }
+      : { kind: 'reply', content: 'hello' },
+  );
+  const backend = anthropic(definitionAt(server.url), {});
+  await ask(backend);
+  expect(server.requests[0]!.body).not.toHaveProperty('thinking');
+  const messages: ModelRequest['messages'] = [
+    { role: 'user', content: 'U' },
+    { role: 'assistant', content: '', toolCalls: [{ id: 'a', name: 'read-file', arguments: {} }] },
+    { role: 'tool', toolCallId: 'a', content: 'text', status: 'ok' },
+  ];
+  expect((await ask(backend, { messages, tools: [readFile] })).content).toBe('hello');
+  // Where it may not be switched off, its own words are told.
+  const always = await serve({
+    kind: 'error',
+    status: 400,
+    message: 'thinking.type.disabled is not supported',
+  });
+  await expect(ask(anthropic(definitionAt(always.url), {}))).rejects.toMatchObject({
+    kind: 'permanent',
+    message: expect.stringContaining('thinking.type.disabled is not supported'),
+  });
+  expect(always.requests).toHaveLength(2);
 });
 
 test('anthropic: a schema beyond structured outputs is sent simplified, and to a model without them in words', async () => {

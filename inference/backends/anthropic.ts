@@ -35,6 +35,7 @@ export function anthropic(
   const client = clientOf(provider);
   const forms = schemaForms();
   let takesTemperature = true;
+  let mayThink = true;
 
   /** Runs `work` under the clocks of one call; whatever it throws is a BackendError afterwards. */
   async function within<Result>(
@@ -56,7 +57,7 @@ export function anthropic(
   /** Opens the stream. What this model refuses is left out from then on, which costs no tokens. */
   async function open(request: ModelRequest, names: Names, signal: AbortSignal): Promise<Response> {
     for (;;) {
-      const params = toParams(request, names, { form: forms.of(request), takesTemperature });
+      const params = toParams(request, names, { form: forms.of(request), takesTemperature, mayThink });
       try {
         // Whole, and not as the client's stream: that one keeps the pings to itself.
         const headers = versionFor(params);
@@ -66,6 +67,8 @@ export function anthropic(
         const { words } = wordsOf(error.error, error.message);
         const isAboutTemperature = /temperature|anthropic-version/i.test(words);
         if (params.temperature !== undefined && isAboutTemperature) takesTemperature = false;
+        // A conversation does not keep what was thought. Where a model wants that back, it thinks no more.
+        else if (params.thinking === undefined && /\bthinking\b/i.test(words)) mayThink = false;
         else if (!isAboutSchema(words) || !forms.refused(request)) throw error;
       }
     }

@@ -52,7 +52,7 @@ export async function lookAround(surroundings: Surroundings): Promise<FoundSourc
 }
 
 async function ollama({ environment, patienceMs }: Surroundings): Promise<FoundSource | undefined> {
-  const url = addressOf(modelBackends.ollama.url, environment)!;
+  const url = addressOf(modelBackends.ollama.url, environment)!.replace(/\/v1$/, '');
   try {
     const response = await fetch(`${url}/api/tags`, { signal: AbortSignal.timeout(patienceMs ?? 2000) });
     if (!response.ok) return undefined;

@@ -197,6 +197,22 @@ test('config init: two models of one name get names of their own', () => {
   expect(names).toEqual(['m', 'b/m', 'm-2']);
 });
 
+test('config init: a model of this machine stays in every chain, behind ever so many others', () => {
+  const away = (name: string) => ({
+    name,
+    from: 'x',
+    options: { backend: 'bedrock' as const, tier: 'large' as const, tags: ['api'] },
+  });
+  const here = {
+    name: 'h',
+    from: 'x',
+    options: { backend: 'ollama' as const, tier: 'small' as const, tags: ['local'] },
+  };
+  const config = load(initialConfig([...['a', 'b', 'c', 'd', 'e'].map(away), here], []));
+  expect(config.roles.planner.models).toEqual(['a', 'b', 'c', 'h']);
+  expect(config.roles.coder.models).toEqual(['a', 'b', 'c', 'h']);
+});
+
 test('config init: nothing found leaves every option as a comment', () => {
   const config = load(initialConfig([], ['a graphics card']));
   expect(config.models).toEqual({});

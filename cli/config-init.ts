@@ -48,12 +48,13 @@ export function registerConfigInit(config: Command): void {
       const models = withOwnNames(chosen);
       const notes = sources.flatMap((one) => (one.note === undefined ? [] : [one.note]));
       write(file, initialConfig(models, notes));
+      const same = options.config === undefined ? '' : ` --config ${options.config}`;
       output.result({ file, models: models.map(({ name, options: entry }) => ({ name, ...entry })), notes }, [
         [span('wrote ', 'good'), span(file), span(` with ${countText(models.length, 'model')}`)],
-        [span('  check it: ', 'dim'), span('./switchyard config validate', 'accent')],
+        [span('  check it: ', 'dim'), span(`./switchyard config validate${same}`, 'accent')],
         ...(models.length === 0
           ? []
-          : [[span('  ask each a word: ', 'dim'), span('./switchyard models check', 'accent')]]),
+          : [[span('  ask each a word: ', 'dim'), span(`./switchyard models check${same}`, 'accent')]]),
       ]);
       return exitCodes.done;
     },

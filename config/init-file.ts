@@ -49,19 +49,27 @@ function rolesText(models: FoundModel[]): string {
   );
   if (asked.length === 0) return rolesOf({});
   const byTier = (order: string[]) =>
-    asked
-      .toSorted(
+    withOneHere(
+      asked.toSorted(
         (one, other) =>
           order.indexOf(one.options.tier ?? 'medium') - order.indexOf(other.options.tier ?? 'medium'),
-      )
-      .slice(0, mostInChain)
-      .map((one) => one.name);
+      ),
+    ).map((one) => one.name);
   const ablest = byTier(tiers.toReversed());
   const middle = byTier(['medium', 'large', 'small']);
   return rolesOf({ planner: ablest, coder: middle, tester: middle, reviewer: ablest });
 }
 
 const mostInChain = 4;
+
+/** The first of them, one that runs here among them where there is one: it answers when no network does. */
+function withOneHere(models: FoundModel[]): FoundModel[] {
+  const isHere = ({ options }: FoundModel) =>
+    options.tags?.includes('local') === true && options.workers !== 0;
+  const first = models.slice(0, mostInChain);
+  const here = models.find(isHere);
+  return here === undefined || first.some(isHere) ? first : [...first.slice(0, -1), here];
+}
 
 function rolesOf(chains: Partial<Record<AgentRole, string[]>>): string {
   const lines = agentRoles.map((role) => {

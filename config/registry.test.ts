@@ -1,4 +1,4 @@
-import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { loadConfig, loadConfigAndWarnings } from './load.ts';
 import { mayBeAsked } from './mode.ts';
 import { modelDefinitions } from './model-options.ts';
 import { useModel } from './overrides.ts';
+import { checkoutRoot } from './state.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -192,4 +193,15 @@ test.each([
 test('warnings: what is complete has none', () => {
   const text = `models:\n  ${here}\n  big: { backend: openai, url: https://api.example.com/v1, apiKeyVariable: MY_KEY, ${priced} }\n`;
   expect(load(text, { MY_KEY: 'x' }).warnings).toEqual([]);
+});
+
+test('docs/models/README.md: its example loads, and nothing in it is doubtful', () => {
+  const page = readFileSync(join(checkoutRoot, 'docs', 'models', 'README.md'), 'utf8');
+  const [, example] = /```yaml\n([\s\S]*?)```/.exec(page)!;
+  const { config, warnings } = load(example!, { OPENAI_API_KEY: 'x' });
+  expect(warnings).toEqual([]);
+  expect(config.roles.reviewer.models).toEqual(['large', 'small']);
+  expect(load(`${example!.replace('local+api', 'local-only')}`).warnings).toEqual([
+    expect.stringContaining('models.large: it is not asked'),
+  ]);
 });

@@ -35,7 +35,7 @@ test(
   'demo: its scripted replies are not played against another repository, nor a model resumed with that there is not',
   async () => {
     const up = await terminal.up('demo', ['--demo']);
-    await up.says(/the mesh stays up until Ctrl-C/);
+    await up.says(/the mesh stays up until Ctrl-C[^]*everything, live/);
     expect(up.error()).toContain("only the demo's scripted replies");
     expect(up.error()).not.toContain('./switchyard fix DIR');
     const columns = up

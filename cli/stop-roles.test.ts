@@ -6,7 +6,7 @@ test('stop roles: says what it waits for, and the next Ctrl-C kills what is left
   const stopped = Promise.withResolvers<void>();
   const signals: string[] = [];
   const coder = {
-    role: 'coder',
+    program: 'coder',
     kill(signal: string) {
       signals.push(signal);
       stopped.resolve();

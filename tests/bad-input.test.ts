@@ -339,7 +339,7 @@ test('bad input: a broken switchyard.yaml names line, field, accepted values and
   expect(code).toBe(2);
   expect(error).toMatch(/broken\.yaml:2:.*mesh\.durabilty.*did you mean "durability"/);
   expect(error).toMatch(/broken\.yaml:4:.*processes\.coder.*0 to 64/);
-  expect(error).toMatch(/broken\.yaml:6:.*models\.one\.backend.*openai, scripted/);
+  expect(error).toMatch(/broken\.yaml:6:.*models\.one\.backend.*openai, .*scripted/);
   writeFileSync(file, 'mesh: [unclosed\n');
   const unreadable = await terminal.switchyard([
     '--state',

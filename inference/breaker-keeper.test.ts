@@ -39,6 +39,7 @@ function aKeeper(memory: ReturnType<typeof openMemory>, more: Partial<KeeperOpti
     journals: memory.journalsOf(process),
     probe: async () => ({ isWell: true, why: 'it answered' }),
     queueOf: async () => undefined,
+    workersOf: () => 1,
     log: quiet,
     now: () => clock,
     settings,

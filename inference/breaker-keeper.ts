@@ -39,6 +39,8 @@ export interface KeeperOptions {
   probe(pool: string, timeoutMs: number): Promise<{ isWell: boolean; why: string }>;
   /** How long the pool's queue is; undefined where it is not known, or cannot be too long. */
   queueOf(pool: string): Promise<PoolQueue | undefined>;
+  /** How many processes serve the pool. */
+  workersOf(pool: string): number;
   log: CallLog;
   /** Milliseconds since 1970 UTC. */
   now(): number;
@@ -77,7 +79,14 @@ export function openBreakerKeeper(options: KeeperOptions): BreakerKeeper {
       const read = await journals.read(pool);
       breakers.set(pool, read.breaker);
       const queue = await options.queueOf(pool);
-      const facts = { atMs: now(), process, tally: tallies.get(pool) ?? [], queue, probed: probed.get(pool) };
+      const facts = {
+        atMs: now(),
+        process,
+        tally: tallies.get(pool) ?? [],
+        workers: options.workersOf(pool),
+        queue,
+        probed: probed.get(pool),
+      };
       const change = nextChange(read.breaker, facts, settings);
       if (!change) return;
       const after = await journals.append(pool, read, change, facts.atMs);

@@ -40,6 +40,8 @@ export function openPoolBreakers(options: PoolBreakers): BreakerKeeper {
       const workers = options.workers();
       return queueOfPool({ pool, ownSlots: slots, workers, load, nowMs: now(), waiting });
     },
+    workersOf: (pool) =>
+      options.workers().filter(({ models: served = [] }) => served.some((one) => one.pool === pool)).length,
     log,
     now,
     ...(settings ? { settings } : {}),

@@ -117,6 +117,14 @@ test.each<FailureCause>(['refused', 'quota', 'timeout', 'server', 'crash'])('bre
   });
 });
 
+test('breaker: of several processes each sees its share of the failures, and a few never open it', () => {
+  const six = { ...settings, failures: 6 };
+  const opens = (count: number, workers: number) =>
+    nextChange(noBreaker, facts(1000, { tally: failures(count, 1000), workers }), six) !== undefined;
+  expect([opens(5, 1), opens(6, 1), opens(2, 2), opens(3, 2)]).toEqual([false, true, false, true]);
+  expect([opens(2, 9), opens(3, 9), opens(5, 0), opens(6, 0)]).toEqual([false, true, false, true]);
+});
+
 test('breaker: failures from before its last change do not count again', () => {
   const closed: Breaker = { ...noBreaker, sinceMs: 1000 };
   expect(nextChange(closed, facts(1001, { tally: failures(9, 1000) }), settings)).toBeUndefined();

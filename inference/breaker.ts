@@ -52,6 +52,8 @@ export interface BreakerFacts {
   atMs: number;
   process: string;
   tally: Tally;
+  /** Processes that serve the pool; each sees its share of the failures. */
+  workers?: number;
   queue?: PoolQueue | undefined;
   /** What this process's probe came to; `sinceMs` names the half-opening that it was made for. */
   probed?: { sinceMs: number; isWell: boolean; why: string } | undefined;
@@ -72,6 +74,9 @@ export interface BreakerChange {
 const uncounted: readonly FailureCause[] = ['request', 'schema', 'breaker', 'late'];
 /** A pool under load makes thousands of attempts a minute; so many tell as much. */
 const mostKept = 1000;
+
+/** However many processes share the failures, a few of one call may be an accident. */
+const fewestFailures = 3;
 
 /** The tally with one more observation, without what is older than the window; the same key is counted once. */
 export function observe(tally: Tally, seen: Observation, settings: BreakerSettings): Tally {
@@ -113,7 +118,8 @@ export function nextChange(
 
   switch (breaker.phase) {
     case 'closed': {
-      const why = failing(tally, settings) ?? overload;
+      const share = Math.ceil(settings.failures / Math.max(1, facts.workers ?? 1));
+      const why = failing(tally, Math.max(fewestFailures, share), settings) ?? overload;
       if (why === undefined) return undefined;
       return opened(why, atMs < breaker.untilMs ? breaker.trips + 1 : 1);
     }
@@ -136,12 +142,12 @@ export function nextChange(
 }
 
 /** Why the pool fails: a model of it fails most attempts, and no other model of it answers. */
-function failing(tally: Tally, settings: BreakerSettings): string | undefined {
+function failing(tally: Tally, most: number, settings: BreakerSettings): string | undefined {
   const failures = tally.filter(({ cause }) => cause !== undefined);
   for (const model of new Set(failures.map((one) => one.model))) {
     const tried = tally.filter((one) => one.model === model);
     const failed = tried.filter(({ cause }) => cause !== undefined);
-    if (failed.length < settings.failures || failed.length * 2 <= tried.length) continue;
+    if (failed.length < most || failed.length * 2 <= tried.length) continue;
     const anotherAnswers = tally.some((one) => one.model !== model && one.cause === undefined);
     if (anotherAnswers) continue;
     const causes = Object.entries(countsOf(failed).causes).map(([cause, count]) => `${count} ${cause}`);

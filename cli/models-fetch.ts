@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import {
   mkdir,
   open,
@@ -254,9 +254,10 @@ function unreachable(url: string, part: string, error: unknown): CommandError {
   const cause = error instanceof Error ? error.cause : undefined;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   const first = cause instanceof Error ? cause : error;
+  const kept = existsSync(part) ? `: what came so far is kept in ${part}` : '';
   const why = code ?? (first instanceof Error ? first.message : String(first));
   return new CommandError(
     `${new URL(url).host} does not give the file: ${why}`,
-    `look at the network (a proxy is taken from HTTPS_PROXY) and run it again: what came so far is kept in ${part}. On a machine without a network, bring the file and name it as \`file\` under models`,
+    `look at the network (a proxy is taken from HTTPS_PROXY) and run it again${kept}. On a machine without a network, bring the file and name it as \`file\` under models`,
   );
 }

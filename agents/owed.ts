@@ -1,4 +1,5 @@
 import type { Follow, Owed } from '../schemas/service.ts';
+import type { Choice } from '../schemas/work.ts';
 import type { AgentDefinition } from './role.ts';
 import { finishTool, type Run } from './run-state.ts';
 import { estimateTokens } from './tokens.ts';
@@ -63,6 +64,7 @@ function question(definition: AgentDefinition, tools: ToolText[], run: Run): Owe
         deadlineAtMs,
         inputMicroDollars: choice.inputMicroDollars,
         outputMicroDollars: choice.outputMicroDollars,
+        ...cachePrices(choice),
       },
       answer: {
         journal: { entity: 'call', id: callId },
@@ -106,5 +108,13 @@ function finish(definition: AgentDefinition): ToolText {
     description:
       'Ends your work with its result. Call it alone, once you have seen what your other calls brought.',
     arguments: definition.result as unknown as Record<string, unknown>,
+  };
+}
+
+/** What reading by way of the provider's cache costs, where that has a price of its own. */
+function cachePrices({ cachedInputMicroDollars, cacheWriteMicroDollars }: Choice) {
+  return {
+    ...(cachedInputMicroDollars === undefined ? {} : { cachedInputMicroDollars }),
+    ...(cacheWriteMicroDollars === undefined ? {} : { cacheWriteMicroDollars }),
   };
 }

@@ -150,6 +150,11 @@ export const ModelOptions = Type.Object(
               'Price of a million tokens read that the provider had in its cache; left out: as any other',
             ),
           ),
+          cacheWriteMicroDollars: Type.Optional(
+            microDollars(
+              'Price of a million tokens read that the provider puts into its cache; left out: as any other',
+            ),
+          ),
           source: Type.String({ minLength: 1, description: 'Where the price is published' }),
           asOf: Type.String({
             pattern: '^\\d{4}-\\d{2}-\\d{2}$',

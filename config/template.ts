@@ -82,6 +82,7 @@ const written: Partial<Record<SectionName, string>> = {
       #inputMicroDollars: 1250000
       #outputMicroDollars: 10000000
       #cachedInputMicroDollars: 125000
+      #cacheWriteMicroDollars: 1250000
       #source: https://developers.openai.com/api/docs/pricing
       #asOf: '2026-11-20'
   # A LiteLLM gateway takes \`backend: litellm\`, and as \`model\` a name that it lists; its address and key are in

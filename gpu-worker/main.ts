@@ -1,10 +1,12 @@
 import { membershipOf } from '../bus/membership.ts';
-import { join, serve } from '../bus/process.ts';
+import { openBreakers, waitingIn } from '../bus/breaker.ts';
+import { join, journalOptionsOf, serve } from '../bus/process.ts';
 import type { ServedModel } from '../bus/registry.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { processSettings } from '../config/membership.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { BackendError } from '../inference/backend.ts';
+import { openPoolBreakers } from '../inference/breaker-pools.ts';
 import { openCallLoad } from '../inference/call-load.ts';
 import { parametersOf } from '../inference/call-parameters.ts';
 import { callService } from '../inference/call-service.ts';
@@ -56,6 +58,21 @@ async function run(): Promise<void> {
   );
 
   const load = openCallLoad();
+  const { bus, registry } = joined;
+  const breaker = openPoolBreakers({
+    process: joined.process,
+    models: [definition],
+    backendOf: () => engine,
+    slots,
+    load,
+    journals: openBreakers(journalOptionsOf(membership, joined), joined.process),
+    waiting: (pool) => waitingIn(bus, membership.namespace, pool),
+    workers: () => registry.living(),
+    log,
+    now: Date.now,
+  });
+  await breaker.tick();
+  const ticking = setInterval(() => void breaker.tick(), 1000);
   await serve(membership, joined, {
     service: callService({
       definitions: new Map([[definition.name, definition]]),
@@ -64,6 +81,7 @@ async function run(): Promise<void> {
       load,
       log,
       now: Date.now,
+      breaker,
     }),
     intakes: [
       { consumer: `pool-${definition.pool}`, slots },
@@ -78,7 +96,10 @@ async function run(): Promise<void> {
       ...engine.capabilities.map((capability) => `capability:${capability}`),
     ],
     models: () => [served(engine)],
-    close: () => engine.close(),
+    async close() {
+      clearInterval(ticking);
+      await engine.close();
+    },
   });
 
   function served(of: Engine): ServedModel {

@@ -147,7 +147,14 @@ export interface ModelDefinition {
   contextTokens: number;
   maxTokens: number;
   /** Micro-dollars per million tokens. */
-  prices?: { inputMicroDollars: number; outputMicroDollars: number; source: string; asOf: string };
+  prices?: {
+    inputMicroDollars: number;
+    outputMicroDollars: number;
+    cachedInputMicroDollars?: number;
+    cacheWriteMicroDollars?: number;
+    source: string;
+    asOf: string;
+  };
   tags: string[];
   tier?: 'small' | 'medium' | 'large';
   /** Given where they are not what the backend declares. */

@@ -124,6 +124,8 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
         finish,
         inputTokens: usage.inputTokens,
         outputTokens: usage.outputTokens,
+        ...(usage.cachedInputTokens === undefined ? {} : { cachedInputTokens: usage.cachedInputTokens }),
+        ...(usage.cacheWriteTokens === undefined ? {} : { cacheWriteTokens: usage.cacheWriteTokens }),
         tokensAreEstimated: usage.estimated,
         ...(requestId ? { requestId } : {}),
         attempts: result.attempts,

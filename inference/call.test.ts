@@ -326,10 +326,27 @@ test('call: a failure names its kind and the request, and replies that could not
 
 test('price: whole micro-dollars, rounded up', () => {
   const prices = { inputMicroDollars: 150_000, outputMicroDollars: 600_000 };
-  expect(price(0, 0, prices)).toBe(0);
-  expect(price(1, 0, prices)).toBe(1);
-  expect(price(1_000_000, 1_000_000, prices)).toBe(750_000);
-  expect(price(1000, 100, { inputMicroDollars: 0, outputMicroDollars: 0 })).toBe(0);
+  expect(price({ inputTokens: 0, outputTokens: 0 }, prices)).toBe(0);
+  expect(price({ inputTokens: 1, outputTokens: 0 }, prices)).toBe(1);
+  expect(price({ inputTokens: 1_000_000, outputTokens: 1_000_000 }, prices)).toBe(750_000);
+  expect(
+    price({ inputTokens: 1000, outputTokens: 100 }, { inputMicroDollars: 0, outputMicroDollars: 0 }),
+  ).toBe(0);
+});
+
+test('price: what goes by way of the cache has a price of its own, where one is given', () => {
+  const tokens = {
+    inputTokens: 1_000_000,
+    cachedInputTokens: 600_000,
+    cacheWriteTokens: 100_000,
+    outputTokens: 0,
+  };
+  const prices = { inputMicroDollars: 1_000_000, outputMicroDollars: 0 };
+  expect(price(tokens, prices)).toBe(1_000_000);
+  expect(price(tokens, { ...prices, cachedInputMicroDollars: 100_000 })).toBe(460_000);
+  expect(
+    price(tokens, { ...prices, cachedInputMicroDollars: 100_000, cacheWriteMicroDollars: 1_250_000 }),
+  ).toBe(485_000);
 });
 
 test('remember: keeps what deciding needs and nothing of the prompt or the tools', () => {

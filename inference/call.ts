@@ -20,6 +20,8 @@ export interface Call {
   worstCaseMicroDollars: number;
   inputMicroDollars: number;
   outputMicroDollars: number;
+  cachedInputMicroDollars?: number;
+  cacheWriteMicroDollars?: number;
   overAt?: { journal: string; sequence: number };
 }
 
@@ -150,9 +152,15 @@ function asked(input: Input): Decision {
       model: ask.model,
       pool: ask.pool,
       backend,
-      worstCaseMicroDollars: price(Math.ceil(ask.characters / 3), ask.maxTokens, ask),
+      worstCaseMicroDollars: worstPrice(Math.ceil(ask.characters / 3), ask.maxTokens, ask),
       inputMicroDollars: ask.inputMicroDollars,
       outputMicroDollars: ask.outputMicroDollars,
+      ...(ask.cachedInputMicroDollars === undefined
+        ? {}
+        : { cachedInputMicroDollars: ask.cachedInputMicroDollars }),
+      ...(ask.cacheWriteMicroDollars === undefined
+        ? {}
+        : { cacheWriteMicroDollars: ask.cacheWriteMicroDollars }),
       claim: input.claim,
       epoch: 1,
     },
@@ -164,24 +172,47 @@ function settled(call: Call, answer: Answer): Decision {
   const common = { callId: call.callId, runId: call.runId, backend: call.backend, model: call.model };
   if (answer.answered) {
     const { reply } = answer;
-    const costMicroDollars = price(reply.inputTokens, reply.outputTokens, call) + wasteMicroDollars;
+    const costMicroDollars = price(reply, call) + wasteMicroDollars;
     return { do: 'append', type: 'call.completed', data: { ...common, reply, costMicroDollars } };
   }
   const { answered: _, ...failure } = answer;
-  const unusable = price(answer.inputTokens ?? 0, answer.outputTokens ?? 0, call);
+  const unusable = price(
+    { inputTokens: answer.inputTokens ?? 0, outputTokens: answer.outputTokens ?? 0 },
+    call,
+  );
   const data = { ...common, ...failure, costMicroDollars: unusable + wasteMicroDollars };
   return { do: 'append', type: 'call.failed', data };
 }
 
-/** In whole micro-dollars, rounded up; prices are per million tokens. */
+/** Per million tokens; what goes by way of the provider's cache costs as any other where it has no price of its own. */
+interface Prices {
+  inputMicroDollars: number;
+  outputMicroDollars: number;
+  cachedInputMicroDollars?: number;
+  cacheWriteMicroDollars?: number;
+}
+
+/** What a reply cost, in whole micro-dollars, rounded up. */
 export function price(
-  inputTokens: number,
-  outputTokens: number,
-  prices: { inputMicroDollars: number; outputMicroDollars: number },
+  tokens: Pick<Reply, 'inputTokens' | 'outputTokens' | 'cachedInputTokens' | 'cacheWriteTokens'>,
+  prices: Prices,
 ): number {
+  const { inputMicroDollars: read, cachedInputMicroDollars: cached, cacheWriteMicroDollars: kept } = prices;
+  const { inputTokens, cachedInputTokens = 0, cacheWriteTokens = 0 } = tokens;
+  const otherTokens = Math.max(0, inputTokens - cachedInputTokens - cacheWriteTokens);
   return Math.ceil(
-    (inputTokens * prices.inputMicroDollars + outputTokens * prices.outputMicroDollars) / 1_000_000,
+    (otherTokens * read +
+      cachedInputTokens * (cached ?? read) +
+      cacheWriteTokens * (kept ?? read) +
+      tokens.outputTokens * prices.outputMicroDollars) /
+      1_000_000,
   );
+}
+
+/** The most that a call may cost: all that is read at the dearest price of reading. */
+function worstPrice(inputTokens: number, outputTokens: number, prices: Prices): number {
+  const dearest = Math.max(prices.inputMicroDollars, prices.cacheWriteMicroDollars ?? 0);
+  return price({ inputTokens, outputTokens }, { ...prices, inputMicroDollars: dearest });
 }
 
 /** An ask without its prompt: that stands in the run's journal already, and is not kept a second time. */

@@ -36,6 +36,12 @@ const configured: Record<string, RoutableModel> = Object.fromEntries(
       timeoutMs: model.timeoutMs,
       inputMicroDollars: model.prices?.inputMicroDollars ?? 0,
       outputMicroDollars: model.prices?.outputMicroDollars ?? 0,
+      ...(model.prices?.cachedInputMicroDollars === undefined
+        ? {}
+        : { cachedInputMicroDollars: model.prices.cachedInputMicroDollars }),
+      ...(model.prices?.cacheWriteMicroDollars === undefined
+        ? {}
+        : { cacheWriteMicroDollars: model.prices.cacheWriteMicroDollars }),
       tags: model.tags,
       capabilities: [...(model.capabilities ?? modelBackend(model.backend)?.capabilities ?? [])],
       isLocal: isLocal(model),

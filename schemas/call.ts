@@ -47,6 +47,8 @@ export const Ask = Type.Object(
     deadlineAtMs: Type.Integer(),
     inputMicroDollars: Type.Integer({ minimum: 0 }),
     outputMicroDollars: Type.Integer({ minimum: 0 }),
+    cachedInputMicroDollars: Type.Optional(Type.Integer({ minimum: 0 })),
+    cacheWriteMicroDollars: Type.Optional(Type.Integer({ minimum: 0 })),
   },
   { description: 'A question to a model, whole' },
 );
@@ -59,6 +61,15 @@ export const Reply = Type.Object(
     finish: Type.Enum(['stop', 'length', 'tool_calls']),
     inputTokens: Type.Integer({ minimum: 0 }),
     outputTokens: Type.Integer({ minimum: 0 }),
+    cachedInputTokens: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'How many of the tokens read came from the cache of the provider',
+      }),
+    ),
+    cacheWriteTokens: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'How many of the tokens read were put into that cache' }),
+    ),
     tokensAreEstimated: Type.Boolean(),
     requestId: Type.Optional(Type.String({ description: "The provider's or gateway's id of the request" })),
     attempts: Type.Integer({ minimum: 1 }),
@@ -133,6 +144,8 @@ export const callRows = [
       worstCaseMicroDollars: Type.Integer({ minimum: 0 }),
       inputMicroDollars: Type.Integer({ minimum: 0 }),
       outputMicroDollars: Type.Integer({ minimum: 0 }),
+      cachedInputMicroDollars: Type.Optional(Type.Integer({ minimum: 0 })),
+      cacheWriteMicroDollars: Type.Optional(Type.Integer({ minimum: 0 })),
       claim: RunClaim,
       epoch: Type.Integer({ minimum: 1 }),
     }),

@@ -128,6 +128,18 @@ export const Choice = Type.Object(
     timeoutMs: Type.Integer({ minimum: 1 }),
     inputMicroDollars: Type.Integer({ minimum: 0, description: 'Price of a million tokens read' }),
     outputMicroDollars: Type.Integer({ minimum: 0, description: 'Price of a million tokens written' }),
+    cachedInputMicroDollars: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Price of a million tokens read from the cache of the provider; absent: as any other',
+      }),
+    ),
+    cacheWriteMicroDollars: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description: 'Price of a million tokens put into the cache of the provider; absent: as any other',
+      }),
+    ),
   },
   { description: 'A model in a pool, and what it costs' },
 );

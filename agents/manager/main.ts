@@ -64,7 +64,7 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
             : { problem: 'it is missing' },
         allowedTests: [...new Set([...config.allow.tests, ...allowed.tests])],
         allowedSetups: [...new Set([...config.allow.setups, ...allowed.setups])],
-        models: Object.keys(config.models),
+        models: knownModels(),
         limits: config.limits,
       },
     };
@@ -79,9 +79,15 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
   }
   if (task.phase === 'paused' && resumptions.has(input.type)) {
     const { model } = (input.event?.data ?? {}) as Partial<DataOf<'task.resume'>>;
-    return { stopped: await stoppedRuns(task), ...(model ? { models: Object.keys(config.models) } : {}) };
+    return { stopped: await stoppedRuns(task), ...(model ? { models: knownModels() } : {}) };
   }
   return undefined;
+}
+
+/** The configured models, and those that live gpu-workers brought along. */
+function knownModels(): string[] {
+  const announced = joined.registry.living().flatMap((one) => (one.models ?? []).map((model) => model.name));
+  return [...new Set([...Object.keys(config.models), ...announced])];
 }
 
 /** A goal may hold a key that somebody pasted; the record must not. */

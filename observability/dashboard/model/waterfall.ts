@@ -1,0 +1,345 @@
+import { findRow, type DataOf, type EventOf } from '../../../schemas/catalogue.ts';
+import { shortType } from '../../../schemas/envelope.ts';
+import type { Opens, Outcome } from '../../../schemas/run.ts';
+import type { Work } from '../../../schemas/work.ts';
+import { runIdOf } from '../../run-view.ts';
+import type { RecordedEvent } from '../../task-view.ts';
+import { durationText, modelText, stepText } from '../../wording.ts';
+import { troubles, type Incident, type SignName } from './signs.ts';
+import type { Track, TrackNode } from './track.ts';
+
+/** A task's events as the bars of a waterfall. */
+export function waterfallOf(events: readonly RecordedEvent[]): Track {
+  const layer = openLayer();
+  events.forEach((recorded, index) => layer.lay(recorded, index));
+  return layer.track;
+}
+
+function openLayer() {
+  const top: TrackNode[] = [];
+  const byId = new Map<string, TrackNode>();
+  const nodeOfEvent: string[] = [];
+  const incidents: Incident[] = [];
+  /** The step of each run that has no result yet. */
+  const openSteps = new Map<string, TrackNode>();
+  /** A pause or a wait of the manager that goes on. */
+  let stop: TrackNode | undefined;
+
+  const put = (node: TrackNode, parent?: TrackNode): TrackNode => {
+    byId.set(node.id, node);
+    (parent ? parent.children : top).push(node);
+    return node;
+  };
+  const happened = (nodes: (TrackNode | undefined)[], one: Incident): void => {
+    for (const node of nodes) node?.incidents.push(one);
+    incidents.push(one);
+  };
+  const close = (node: TrackNode | undefined, index: number, atMs: number, outcome: SignName): void => {
+    if (!node || node.closeIndex !== undefined) return;
+    Object.assign(node, { closeIndex: index, closeAtMs: atMs, outcome });
+  };
+  const show = (index: number, node: TrackNode | undefined): void => {
+    nodeOfEvent[index] = node?.id ?? '';
+    node?.events.push(index);
+  };
+
+  function give(work: Work, index: number, atMs: number): TrackNode {
+    const known = byId.get(work.runId);
+    if (known) return known;
+    const item = work.itemCount > 1 ? `, item ${work.itemIndex + 1}/${work.itemCount}` : '';
+    return put({
+      ...bare(work.runId, 'run', 1, work.role, `${work.role}${item}`, index, atMs),
+      runId: work.runId,
+      cyclesLeft: work.cyclesLeft,
+      hop: work.hop,
+    });
+  }
+
+  function runNode(runId: string, role: string, index: number, atMs: number): TrackNode {
+    const known = byId.get(runId);
+    if (known) return known;
+    return put({ ...bare(runId, 'run', 1, role, role, index, atMs), runId });
+  }
+
+  function openStep(run: TrackNode, opens: Opens, index: number, atMs: number, models: string[]): void {
+    const isCall = opens.kind === 'call';
+    const id = isCall ? opens.callId : `${run.id}/${opens.number}`;
+    if (byId.has(id)) return;
+    const label = isCall ? `asks ${models[opens.choice] ?? 'a model'}` : stepText(opens);
+    const node = put(
+      {
+        ...bare(id, isCall ? 'call' : 'tool', 2, run.role, label, index, atMs),
+        parent: run.id,
+        runId: run.id,
+        isScripted: run.isScripted,
+        ...(isCall ? { callId: opens.callId } : { begunAtMs: atMs }),
+      },
+      run,
+    );
+    openSteps.set(run.id, node);
+  }
+
+  const modelsOf = new Map<string, string[]>();
+  const sign = (name: SignName, index: number, atMs: number, text: string): Incident => ({
+    sign: name,
+    index,
+    atMs,
+    text,
+  });
+
+  function layTask(type: EventOf<'task'>, data: unknown, index: number, atMs: number): void {
+    const { next } = data as { next?: Work };
+    const name = signOfTask(type);
+    close(stop, index, atMs, 'resumed');
+    stop = undefined;
+    const node = put(bare(`event-${index}`, 'signal', 1, 'manager', wordOfTask(type, data), index, atMs));
+    show(index, node);
+    if (type === 'task.paused' || type === 'task.waiting') {
+      stop = node;
+      const why = data as { reason?: string; mend?: string };
+      happened([node], sign(name, index, atMs, why.reason ?? why.mend ?? ''));
+    } else {
+      close(node, index, atMs, name);
+      if (troubles.has(name)) happened([node], sign(name, index, atMs, wordOfTask(type, data)));
+    }
+    if (next) give(next, index, atMs);
+  }
+
+  function layRoute(type: EventOf<'route'>, data: unknown, index: number, atMs: number): void {
+    const { runId, role, work } = data as DataOf<EventOf<'route'>>;
+    const run = work ? give(work, index, atMs) : runNode(runId, role, index, atMs);
+    const id = `${runId}/route`;
+    const node =
+      byId.get(id) ??
+      put(
+        {
+          ...bare(id, 'route', 2, 'router', 'the router decides', index, run.openAtMs),
+          parent: run.id,
+          runId,
+        },
+        run,
+      );
+    show(index, node);
+    if (type === 'route.waiting') {
+      happened([node, run], sign('waits', index, atMs, (data as DataOf<'route.waiting'>).why));
+      return;
+    }
+    const { choices } = data as DataOf<'route.decided'>;
+    close(node, index, atMs, 'done');
+    node.isScripted = choices[0]?.backend === 'scripted';
+    run.isScripted = node.isScripted;
+    modelsOf.set(run.id, choices.map(modelText));
+    close(stop, index, atMs, 'resumed');
+    stop = undefined;
+  }
+
+  function closeStep(run: TrackNode, index: number, atMs: number, outcome: Outcome | undefined): void {
+    const step = openSteps.get(run.id);
+    if (!step) return;
+    openSteps.delete(run.id);
+    const tests = outcome?.tests;
+    const name: SignName =
+      outcome?.status === 'denied'
+        ? 'denied'
+        : outcome?.status === 'failed'
+          ? 'failed'
+          : tests
+            ? tests.testsPass
+              ? 'green'
+              : 'red'
+            : 'done';
+    close(step, index, atMs, name);
+    if (name === 'denied' || name === 'failed')
+      happened([step, run], sign(name, index, atMs, `${step.label}: ${outcome?.output ?? ''}`));
+    if (outcome?.adopted) step.incidents.push(sign('resumed', index, atMs, 'found done, nothing repeated'));
+  }
+
+  function layRun(type: EventOf<'run'>, recorded: RecordedEvent, index: number): void {
+    const { atMs, event } = recorded;
+    const run = runNode(runIdOf(recorded), event.sender ?? '', index, atMs);
+    const step = openSteps.get(run.id);
+    switch (type) {
+      case 'run.started': {
+        const { choices, opens } = event.data as DataOf<'run.started'>;
+        modelsOf.set(run.id, choices.map(modelText));
+        run.isScripted = choices[0]?.backend === 'scripted';
+        run.begunAtMs = atMs;
+        show(index, run);
+        openStep(run, opens, index, atMs, modelsOf.get(run.id)!);
+        return;
+      }
+      case 'run.replied': {
+        const { opens, correction } = event.data as DataOf<'run.replied'>;
+        show(index, step ?? run);
+        closeStep(run, index, atMs, undefined);
+        if (correction) happened([step, run], sign('corrected', index, atMs, correction));
+        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        return;
+      }
+      case 'run.stepped': {
+        const { outcome, opens } = event.data as DataOf<'run.stepped'>;
+        show(index, step ?? run);
+        closeStep(run, index, atMs, outcome);
+        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        return;
+      }
+      case 'run.rerouted': {
+        const { why, opens } = event.data as DataOf<'run.rerouted'>;
+        show(index, step ?? run);
+        openSteps.delete(run.id);
+        close(step, index, atMs, 'retry');
+        happened([step, run], sign('retry', index, atMs, why));
+        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        return;
+      }
+      case 'run.taken_over': {
+        const { from, claim } = event.data as DataOf<'run.taken_over'>;
+        show(index, step ?? run);
+        takenOver([step, run], from, claim.process, index, atMs);
+        return;
+      }
+      case 'run.settled': {
+        const { callId } = event.data as DataOf<'run.settled'>;
+        const call = byId.get(callId);
+        show(index, call ?? run);
+        call?.incidents.push(
+          sign('late', index, atMs, 'answered when nobody waited any more: only its cost counts'),
+        );
+        return;
+      }
+      case 'run.concluded': {
+        const { ending, outcome, reason, result } = event.data as DataOf<'run.concluded'>;
+        show(index, step ?? run);
+        if (step) run.events.push(index);
+        closeStep(run, index, atMs, outcome);
+        const verdict = result?.role === 'reviewer' ? result.verdict : undefined;
+        const name =
+          verdict === 'approve' ? 'approved' : verdict ? 'changes' : ending === 'done' ? 'done' : 'failed';
+        close(run, index, atMs, ending === 'stopped' ? 'cancelled' : name);
+        if (name === 'failed' && ending !== 'stopped') happened([run], sign('failed', index, atMs, reason));
+        return;
+      }
+    }
+  }
+
+  function takenOver(
+    nodes: (TrackNode | undefined)[],
+    from: string,
+    to: string,
+    index: number,
+    atMs: number,
+  ) {
+    const since = nodes[0]?.openAtMs ?? atMs;
+    happened(nodes, sign('crash', index, atMs, `${from} is gone`));
+    happened(
+      nodes,
+      sign('resumed', index, atMs, `${to} goes on, ${durationText(atMs - since)} after the step began`),
+    );
+  }
+
+  function layCall(type: EventOf<'call'>, data: unknown, index: number, atMs: number): void {
+    const { callId, runId } = data as { callId: string; runId?: string };
+    const node = byId.get(callId);
+    show(index, node ?? (runId ? byId.get(runId) : undefined));
+    if (!node) return;
+    const run = byId.get(node.parent ?? '');
+    switch (type) {
+      case 'call.intended':
+        node.begunAtMs = atMs;
+        node.isScripted = (data as DataOf<'call.intended'>).backend === 'scripted';
+        return;
+      case 'call.taken_over': {
+        const { from, claim } = data as DataOf<'call.taken_over'>;
+        takenOver([node, run], from, claim.process, index, atMs);
+        return;
+      }
+      case 'call.failed':
+        happened([node, run], sign('failed', index, atMs, (data as DataOf<'call.failed'>).message));
+        return;
+      case 'call.cancelled':
+        node.incidents.push(sign('cancelled', index, atMs, (data as DataOf<'call.cancelled'>).reason));
+        return;
+      case 'call.completed': {
+        const { attempts } = (data as DataOf<'call.completed'>).reply;
+        if (attempts > 1) happened([node, run], sign('retry', index, atMs, `${attempts} attempts`));
+        return;
+      }
+    }
+  }
+
+  return {
+    track: { top, byId, nodeOfEvent, incidents } satisfies Track,
+    lay(recorded: RecordedEvent, index: number): void {
+      const { event, atMs } = recorded;
+      const row = findRow(shortType(event.type));
+      nodeOfEvent[index] = '';
+      if (row?.kind !== 'event') return;
+      switch (row.journal) {
+        case 'task':
+          return layTask(row.type as EventOf<'task'>, event.data, index, atMs);
+        case 'route':
+          return layRoute(row.type as EventOf<'route'>, event.data, index, atMs);
+        case 'run':
+          return layRun(row.type as EventOf<'run'>, recorded, index);
+        case 'call':
+          return layCall(row.type as EventOf<'call'>, event.data, index, atMs);
+        case 'mesh':
+          return;
+      }
+    },
+  };
+}
+
+function bare(
+  id: string,
+  kind: TrackNode['kind'],
+  level: 1 | 2,
+  role: string,
+  label: string,
+  openIndex: number,
+  openAtMs: number,
+): TrackNode {
+  return {
+    id,
+    kind,
+    level,
+    role,
+    label,
+    openIndex,
+    openAtMs,
+    incidents: [],
+    events: [],
+    children: [],
+    isScripted: false,
+  };
+}
+
+function signOfTask(type: EventOf<'task'>): SignName {
+  switch (type) {
+    case 'task.accepted':
+    case 'task.planned':
+    case 'task.handed_over':
+    case 'task.resumed':
+      return 'given';
+    case 'task.revision_requested':
+      return 'changes';
+    case 'task.waiting':
+      return 'waits';
+    case 'task.paused':
+      return 'paused';
+    case 'task.completed':
+      return 'done';
+    case 'task.rejected':
+    case 'task.failed':
+      return 'failed';
+    case 'task.cancelled':
+      return 'cancelled';
+  }
+}
+
+function wordOfTask(type: EventOf<'task'>, data: unknown): string {
+  const { next, cyclesLeft } = data as { next?: Work; cyclesLeft?: number };
+  if (type === 'task.revision_requested') return `changes asked for, ${cyclesLeft ?? 0} review cycles left`;
+  const word = type.slice('task.'.length).replaceAll('_', ' ');
+  return next ? `${word} to the ${next.role}` : word;
+}

@@ -1,0 +1,179 @@
+import { shortType } from '../../../schemas/envelope.ts';
+import type { TaskSummary } from '../../../schemas/query.ts';
+import type { Reached } from '../../query.ts';
+import type { RecordedEvent } from '../../task-view.ts';
+import { addSample, noMesh, type Mesh, type MeshSample } from './mesh-history.ts';
+import { extend, noRecord, summaryAt, taskIdOf, type TaskRecord } from './task-record.ts';
+
+export type Link =
+  | { phase: 'connecting' }
+  | { phase: 'demo' }
+  | { phase: 'live' }
+  /** `retryAtMs`: when it is tried again. */
+  | { phase: 'lost'; why: string; sinceMs: number }
+  /** No credential: nothing but a new link helps. */
+  | { phase: 'refused'; why: string };
+
+/** What a model has written of a reply that is not recorded yet. */
+export interface LiveText {
+  callId: string;
+  runId: string;
+  model: string;
+  text: string;
+  atMs: number;
+}
+
+/** All that the page knows. Live, demo and replay come to it by the same actions. */
+export interface Yard {
+  mesh: string;
+  link: Link;
+  reached?: Reached;
+  /** One row a task, newest first. */
+  tasks: ReadonlyMap<string, TaskSummary>;
+  /** Tasks whose events are all here. */
+  records: ReadonlyMap<string, TaskRecord>;
+  /** Tasks of which something happened that is not here: their row is asked for again. */
+  touched: ReadonlySet<string>;
+  /** True once the list of tasks has been answered. */
+  isListed: boolean;
+  liveTexts: ReadonlyMap<string, LiveText>;
+  agents: Mesh;
+  /** Events of the mesh itself, the newest last. */
+  meshEvents: readonly RecordedEvent[];
+}
+
+export const emptyYard: Yard = {
+  mesh: '',
+  link: { phase: 'connecting' },
+  tasks: new Map(),
+  records: new Map(),
+  touched: new Set(),
+  isListed: false,
+  liveTexts: new Map(),
+  agents: noMesh,
+  meshEvents: [],
+};
+
+export type Action =
+  | { do: 'link'; link: Link; mesh?: string }
+  /** The read model is another one: everything known is dropped. */
+  | { do: 'anew' }
+  | { do: 'list'; tasks: readonly TaskSummary[]; isWhole: boolean; reached?: Reached }
+  /** Rows that were asked for again. */
+  | { do: 'rows'; tasks: readonly TaskSummary[] }
+  /** Events of the record, in order; `reached` says up to where nothing is missing. */
+  | { do: 'events'; events: readonly RecordedEvent[]; reached?: Reached }
+  /** All events of one task. */
+  | { do: 'record'; taskId: string; events: readonly RecordedEvent[] }
+  | { do: 'live'; kind: string; data: Record<string, unknown>; atMs: number }
+  | { do: 'mesh'; sample: MeshSample };
+
+const mostMeshEvents = 200;
+const mostLiveCharacters = 40_000;
+
+/** The yard after an action; neither is changed. */
+export function advanceYard(yard: Yard, action: Action): Yard {
+  switch (action.do) {
+    case 'link':
+      return { ...yard, link: action.link, mesh: action.mesh ?? yard.mesh };
+    case 'anew':
+      return { ...emptyYard, link: yard.link, mesh: yard.mesh, agents: yard.agents };
+    case 'list': {
+      const tasks = withRows(yard, action.tasks);
+      const reached = action.reached ?? yard.reached;
+      return { ...yard, tasks, isListed: yard.isListed || action.isWhole, ...(reached ? { reached } : {}) };
+    }
+    case 'rows': {
+      const touched = new Set(yard.touched);
+      for (const one of action.tasks) touched.delete(one.taskId);
+      return { ...yard, tasks: withRows(yard, action.tasks), touched };
+    }
+    case 'events':
+      return withEvents(yard, action.events, action.reached);
+    case 'record': {
+      const record = extend(yard.records.get(action.taskId) ?? noRecord(action.taskId), action.events);
+      return withRecord(yard, record);
+    }
+    case 'live':
+      return withLive(yard, action);
+    case 'mesh':
+      return { ...yard, agents: addSample(yard.agents, action.sample) };
+  }
+}
+
+function withRows(yard: Yard, rows: readonly TaskSummary[]): ReadonlyMap<string, TaskSummary> {
+  const tasks = new Map(yard.tasks);
+  for (const one of rows) {
+    const known = tasks.get(one.taskId);
+    if (known && known.lastSequence > one.lastSequence) continue;
+    tasks.set(one.taskId, one);
+  }
+  return tasks;
+}
+
+function withRecord(yard: Yard, record: TaskRecord): Yard {
+  const row = summaryAt(record, Infinity);
+  return {
+    ...yard,
+    records: new Map(yard.records).set(record.taskId, record),
+    tasks: row ? new Map(yard.tasks).set(record.taskId, row) : yard.tasks,
+    liveTexts: withoutAnswered(yard.liveTexts, record.events),
+  };
+}
+
+/** What is recorded need not be shown as it is written. */
+function withoutAnswered(liveTexts: Yard['liveTexts'], events: readonly RecordedEvent[]): Yard['liveTexts'] {
+  if (liveTexts.size === 0) return liveTexts;
+  const left = new Map(liveTexts);
+  for (const { event } of events.slice(-50)) {
+    const { callId } = (event.data ?? {}) as { callId?: string };
+    if (callId && !shortType(event.type).endsWith('intended')) left.delete(callId);
+  }
+  return left.size === liveTexts.size ? liveTexts : left;
+}
+
+const firstTypes = new Set(['task.accepted', 'task.rejected']);
+
+function withEvents(yard: Yard, events: readonly RecordedEvent[], reached: Reached | undefined): Yard {
+  const byTask = new Map<string, RecordedEvent[]>();
+  const ofMesh: RecordedEvent[] = [];
+  for (const one of events) {
+    const taskId = taskIdOf(one);
+    if (taskId === undefined) {
+      if (one.sequence > (yard.meshEvents.at(-1)?.sequence ?? 0)) ofMesh.push(one);
+    } else byTask.set(taskId, [...(byTask.get(taskId) ?? []), one]);
+  }
+  let after: Yard = {
+    ...yard,
+    ...(reached ? { reached } : {}),
+    ...(ofMesh.length > 0 ? { meshEvents: [...yard.meshEvents, ...ofMesh].slice(-mostMeshEvents) } : {}),
+  };
+  const touched = new Set(yard.touched);
+  for (const [taskId, list] of byTask) {
+    const record = yard.records.get(taskId);
+    const isNew = !record && !yard.tasks.has(taskId) && firstTypes.has(shortType(list[0]!.event.type));
+    if (record || isNew) {
+      after = withRecord(after, extend(record ?? noRecord(taskId), list));
+    } else if ((yard.tasks.get(taskId)?.lastSequence ?? 0) < list.at(-1)!.sequence) touched.add(taskId);
+  }
+  return touched.size === yard.touched.size ? after : { ...after, touched };
+}
+
+function withLive(yard: Yard, action: Extract<Action, { do: 'live' }>): Yard {
+  const { callId, runId, model, text } = action.data as Partial<Record<string, string>>;
+  if (!callId) return yard;
+  const liveTexts = new Map(yard.liveTexts);
+  const known = liveTexts.get(callId);
+  if (action.kind === 'text') {
+    const whole = `${known?.text ?? ''}${text ?? ''}`.slice(-mostLiveCharacters);
+    liveTexts.set(callId, { callId, runId: runId ?? '', model: model ?? '', text: whole, atMs: action.atMs });
+  } else if (action.kind === 'retry') liveTexts.delete(callId);
+  else return yard;
+  return { ...yard, liveTexts };
+}
+
+/** All tasks, newest first. */
+export const newestFirst = (tasks: Iterable<TaskSummary>): TaskSummary[] =>
+  [...tasks].sort(
+    (one, other) => other.startedAtMs - one.startedAtMs || other.firstSequence - one.firstSequence,
+  );

@@ -1,0 +1,81 @@
+import type { ReactNode } from 'react';
+import type { TaskSummary } from '../../../schemas/query.ts';
+import { ageMs } from '../../query.ts';
+import { durationText } from '../../wording.ts';
+import { dollars, shortCount } from './numbers.ts';
+import { ScriptedChip } from './sign.tsx';
+
+/** `1/2`: review cycles left, of those that the task may take. */
+export const cyclesLeftText = (task: Pick<TaskSummary, 'cyclesLeft' | 'maxCycles'>) =>
+  `${task.cyclesLeft}/${task.maxCycles}`;
+
+const testText = (count: TaskSummary['testsAfter']) =>
+  count?.passed == null || count.failed == null
+    ? count?.testsPass
+      ? 'pass'
+      : 'fail'
+    : `${count.passed}/${count.passed + count.failed}`;
+
+export function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
+  const { testsBefore, testsAfter } = task;
+  const part = task.budgetMicroDollars > 0 ? Math.min(1, task.costMicroDollars / task.budgetMicroDollars) : 0;
+  return (
+    <dl className="m-0 flex flex-wrap gap-x-7 gap-y-2">
+      <Fact name="review cycles left">{cyclesLeftText(task)}</Fact>
+      <Fact name="hop">
+        {task.hop}
+        <Soft>/{task.maxHops}</Soft>
+      </Fact>
+      <Fact name="tests">
+        {testsBefore ? (
+          <>
+            {testText(testsBefore)}
+            {testsAfter ? <Soft> → </Soft> : null}
+          </>
+        ) : null}
+        {testsAfter ? (
+          <span className={testsAfter.testsPass ? 'tone-good' : 'tone-warn'}>{testText(testsAfter)}</span>
+        ) : testsBefore ? null : (
+          <Soft>not run yet</Soft>
+        )}
+      </Fact>
+      <Fact name="cost of budget">
+        {dollars(task.costMicroDollars)}
+        <Soft> of {dollars(task.budgetMicroDollars)}</Soft>
+        <Meter part={part} />
+      </Fact>
+      <Fact name="tokens in + out">
+        {shortCount(task.inputTokens)}
+        <Soft> + </Soft>
+        {shortCount(task.outputTokens)}
+      </Fact>
+      <Fact name="crashes">{task.takeOvers}</Fact>
+      <Fact name="denials">{task.denials}</Fact>
+      <Fact name="model">
+        {task.isScripted ? <ScriptedChip /> : task.models.join(', ') || <Soft>none yet</Soft>}
+      </Fact>
+      <Fact name={task.endedAtMs === undefined ? 'age' : 'took'}>{durationText(ageMs(task, nowMs))}</Fact>
+    </dl>
+  );
+}
+
+const Soft = ({ children }: { children: ReactNode }) => <span className="text-soft">{children}</span>;
+
+function Fact({ name, children }: { name: string; children: ReactNode }) {
+  return (
+    <div>
+      <dt className="label">{name}</dt>
+      <dd className="m-0 text-base leading-6">{children}</dd>
+    </div>
+  );
+}
+
+/** How much of a budget is gone. The words beside it say the same. */
+export function Meter({ part }: { part: number }) {
+  const tone = part > 0.9 ? 'bg-stop' : part > 0.6 ? 'bg-caution' : 'bg-go';
+  return (
+    <span className="mt-0.5 block h-1 w-full bg-[var(--bar-wait)]" aria-hidden="true">
+      <span className={`block h-full ${tone}`} style={{ width: `${part * 100}%` }} />
+    </span>
+  );
+}

@@ -17,6 +17,7 @@ import { generate, type Generated } from './generate.ts';
 import { grammarText, jsonRules, quoted, type Rules } from './grammar.ts';
 import { load, type LoadOptions } from './load.ts';
 import { formatOf, promptOf, type PromptFormat } from './prompt.ts';
+import { openRounds } from './rounds.ts';
 import { openSlots, type Slot } from './slots.ts';
 import { callRules, openMark, readCalls, type WrittenCall } from './tool-calls.ts';
 
@@ -48,6 +49,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     context.getSequence({ contextShift: { strategy: neverShift } }),
   );
   const slots = openSlots(loaded.slots);
+  const rounds = openRounds();
   const figures = openFigures(loaded, slots);
   const format = formatOf({
     template: templateOf(model),
@@ -126,6 +128,8 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     for (let tries = 1; tries <= mostSchemaTries; tries++) {
       const generated = await generate(model, {
         sequence: sequences[hand.slot.place]!,
+        rounds,
+        place: hand.slot.place,
         prompt: hand.prompt,
         contextTokens: definition.contextTokens,
         maxTokens: request.maxTokens,

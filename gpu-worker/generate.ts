@@ -1,7 +1,11 @@
+import type { Rounds } from './rounds.ts';
 import type { LlamaContextSequence, LlamaGrammarEvaluationState, LlamaModel, Token } from 'node-llama-cpp';
 
 export interface Generation {
   sequence: LlamaContextSequence;
+  /** Steps of all sequences, and the place of this one among them. */
+  rounds: Rounds;
+  place: number;
   prompt: Token[];
   /** How much the sequence holds, prompt and reply together. */
   contextTokens: number;
@@ -43,7 +47,7 @@ const mostHeldTokens = 4;
  * ends it at the next token, or at the next part of the prompt, with the signal's reason.
  */
 export async function generate(model: LlamaModel, options: Generation): Promise<Generated> {
-  const { sequence, prompt, signal } = options;
+  const { sequence, prompt, signal, rounds } = options;
   const evaluatedPromptTokens = await readPrompt(sequence, prompt, signal, sequence.context.batchSize);
   let grammar = options.grammar;
   const iterator = sequence.evaluate(prompt.slice(sequence.nextTokenIndex), {
@@ -71,8 +75,13 @@ export async function generate(model: LlamaModel, options: Generation): Promise<
         finish = 'length';
         break;
       }
-      const next = await iterator.next(replacement);
+      const given = replacement;
       replacement = undefined;
+      // The first step reads what is left of the prompt, for which nobody should have to wait.
+      const next =
+        outputTokens === 0
+          ? await iterator.next()
+          : await rounds.step(options.place, () => iterator.next(given));
       if (next.done) break;
       outputTokens += 1;
       options.onToken();

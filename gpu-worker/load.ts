@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { getLlama, LlamaLogLevel, type Llama, type LlamaContext, type LlamaModel } from 'node-llama-cpp';
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
 import { readGguf, type GgufHeader } from '../inference/backends/gguf.ts';
+import { inOrderOfSequences } from './batching.ts';
 import { availableMemory, refuseTooLarge } from './memory.ts';
 import { standardThreads } from './threads.ts';
 
@@ -54,7 +55,8 @@ export async function load({ definition, memory, say = () => {} }: LoadOptions):
       gpuLayers: definition.gpuLayers ?? { fitContext: { contextSize: contextTokens * slots } },
       ...(llama.gpu === false ? { ignoreMemorySafetyChecks: true } : {}),
     });
-    const context = await model.createContext({
+    const context: LlamaContext = await model.createContext({
+      batching: { itemPrioritizationStrategy: inOrderOfSequences(() => context) },
       sequences: slots,
       // The binding wants one free at the end, and shifts the context otherwise.
       contextSize: contextTokens + 2,

@@ -211,21 +211,32 @@ export function entryProblem(
   namespace: string,
   entry: { subject: string; body: Uint8Array; signature: string },
 ): string | undefined {
+  const read = readEntry(namespace, entry);
+  if ('problem' in read) return read.problem;
+  if (!options.verify) return undefined;
+  const { sender } = read.event;
+  return options.verify(sender!, entry.subject, entry.body, entry.signature)
+    ? undefined
+    : `it is not signed by the ${sender} for this journal`;
+}
+
+/** The event of an entry whose author may say it there, or why not; that it was signed is for the caller to check. */
+export function readEntry(
+  namespace: string,
+  entry: { subject: string; body: Uint8Array },
+): { event: Envelope } | { problem: string } {
   const name = readJournalSubject(namespace, entry.subject);
-  if (!name) return 'its subject is no journal';
+  if (!name) return { problem: 'its subject is no journal' };
   let event: Partial<Envelope> | null;
   try {
     event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as typeof event;
   } catch {
-    return 'it is not JSON';
+    return { problem: 'it is not JSON' };
   }
-  if (typeof event?.type !== 'string' || typeof event.id !== 'string') return 'it is no CloudEvent';
+  if (typeof event?.type !== 'string' || typeof event.id !== 'string')
+    return { problem: 'it is no CloudEvent' };
   const wrongAuthor = authorProblem(name, event as Envelope);
-  if (wrongAuthor) return wrongAuthor;
-  if (!options.verify) return undefined;
-  return options.verify(event.sender!, entry.subject, entry.body, entry.signature)
-    ? undefined
-    : `it is not signed by the ${event.sender} for this journal`;
+  return wrongAuthor ? { problem: wrongAuthor } : { event: event as Envelope };
 }
 
 /** An entry with the signature that its headers bear. */

@@ -7,8 +7,11 @@ import type { Role } from '../schemas/row.ts';
 import type { Bus } from './connect.ts';
 import { probe } from './holder.ts';
 
-/** What a process runs: its role's usual program, or the gpu-worker, which answers model calls as inference does. */
-export type Program = Role | 'gpu-worker';
+/**
+ * What a process runs: its role's usual program, the gpu-worker, which answers model calls as inference does, or the
+ * observer, which has no role: it reads the record and answers questions about it.
+ */
+export type Program = Role | 'gpu-worker' | 'observer';
 
 /** The file of each program, below the checkout, with its first arguments. */
 export const mainOf: Record<Program, string[]> = {
@@ -20,6 +23,7 @@ export const mainOf: Record<Program, string[]> = {
   reviewer: ['agents/main.ts', 'reviewer'],
   inference: ['inference/main.ts'],
   'gpu-worker': ['gpu-worker/main.ts'],
+  observer: ['observability/main.ts'],
 };
 
 export interface LauncherOptions {
@@ -36,6 +40,8 @@ export interface LauncherOptions {
   longestBackOffMs?: number;
   /** Told when a process ended that nobody told to. */
   onDeath(child: Child, how: string): void;
+  /** What a process asks of whoever started it (`askLauncher`); its error's words are the answer where it throws. */
+  answer?(program: Program, asked: unknown): Promise<unknown>;
 }
 
 export interface Child {
@@ -111,7 +117,12 @@ export function openLauncher(options: LauncherOptions): Launcher {
     const custody = followCustody(process_.stdio[4] as Readable);
     running.set(number, { child, process: process_ });
     return new Promise<Child>((resolve, reject) => {
-      process_.on('message', (message: { isReady?: true; process?: string; isHolding?: string }) => {
+      process_.on('message', (message: FromChild) => {
+        if (message.ask !== undefined)
+          void answerTo(options, program, message.asked).then((said) => {
+            // It may have ended meanwhile.
+            if (process_.connected) process_.send({ ...said, answers: message.ask }, () => {});
+          });
         if (message.isReady) {
           child.process = message.process;
           resolve(child);
@@ -181,6 +192,24 @@ export function openLauncher(options: LauncherOptions): Launcher {
       await Promise.all(givingBack);
     },
   };
+}
+
+/** What a child says on its channel. */
+interface FromChild {
+  isReady?: true;
+  process?: string;
+  isHolding?: string;
+  ask?: number;
+  asked?: unknown;
+}
+
+async function answerTo({ answer }: LauncherOptions, program: Program, asked: unknown) {
+  try {
+    if (!answer) throw new Error('whoever started this process answers no questions');
+    return { said: await answer(program, asked) };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** What a child said of itself: the messages that it holds, and the subject on which it answers while it is connected. */

@@ -18,7 +18,10 @@ export interface MembershipRequest {
  * A role's own credentials and everyone's public keys. On a broker of the operator's own all roles are its one user;
  * events are signed and checked all the same.
  */
-export async function membershipOf(request: MembershipRequest, role: Role | 'operator'): Promise<Membership> {
+export async function membershipOf(
+  request: MembershipRequest,
+  role: Role | 'observer' | 'operator',
+): Promise<Membership> {
   const { mesh, stateDirectory } = request;
   const own = await readCredential(stateDirectory, role);
   const credentials =

@@ -1,4 +1,3 @@
-import { Svcm } from '@nats-io/services';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -11,6 +10,7 @@ import { answerProbes } from './holder.ts';
 import { openJournals } from './journal.ts';
 import { openLease } from './lease.ts';
 import { openLog, type Log } from './log.ts';
+import { openMicro, type Endpoint } from './micro.ts';
 import { heartbeatMs, openRegistry, type Heartbeat, type Registry, type ServedModel } from './registry.ts';
 import { openShell } from './serve.ts';
 import { openSigner, openVerifier, type PublicKeys } from './signature.ts';
@@ -57,14 +57,7 @@ export interface Serving<State> {
   /** Asked at every heartbeat. */
   models?(): ServedModel[];
   /** Endpoints beside the inbox, such as the manager's `tasks.submit`. */
-  endpoints?: {
-    name: string;
-    subject: string;
-    answer(
-      body: Uint8Array,
-      headers: [string, string][],
-    ): Promise<{ ok: unknown } | { code: number; problem: string; details: unknown }>;
-  }[];
+  endpoints?: Endpoint[];
   /** Called when the process stops, after its last message. */
   close?(): Promise<void>;
 }
@@ -158,7 +151,7 @@ export async function serve<State>(
     registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
   await announce();
   const beating = setInterval(() => void announce(), heartbeatMs);
-  const micro = await openMicro(membership, joined, serving);
+  const micro = await openMicro(membership, joined, service.role, serving.endpoints ?? []);
 
   const sweeper = openSweep({ ...journalOptions, service, journals, quietMs: membership.sweepMs });
   // Spread, so that the processes of a role do not all sweep at once.
@@ -200,36 +193,6 @@ export async function serve<State>(
   const drained = bus.connection.drain().catch(() => {});
   await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 1000))]);
   process.exit(0);
-}
-
-/** Makes the role visible to `nats micro ls` and answers its endpoints. */
-async function openMicro<State>(membership: Membership, joined: Joined, serving: Serving<State>) {
-  const micro = await new Svcm(joined.bus.connection).add({
-    name: `${membership.meshName}-${serving.service.role}`,
-    version: membership.version,
-    description: `the ${serving.service.role} of the mesh ${membership.meshName}`,
-    metadata: { process: joined.process, host: hostname(), pid: String(process.pid) },
-  });
-  for (const endpoint of serving.endpoints ?? []) {
-    micro.addEndpoint(endpoint.name, {
-      subject: endpoint.subject,
-      handler: (error, message) => {
-        if (error) return;
-        const headers: [string, string][] = [];
-        for (const [name, values] of message.headers ?? [])
-          for (const value of values) headers.push([name, value]);
-        endpoint.answer(message.data, headers).then(
-          (answer) => {
-            if ('ok' in answer) message.respond(JSON.stringify(answer.ok));
-            else message.respondError(answer.code, answer.problem, JSON.stringify(answer.details));
-          },
-          (trouble: unknown) =>
-            message.respondError(500, trouble instanceof Error ? trouble.message : String(trouble)),
-        );
-      },
-    });
-  }
-  return micro;
 }
 
 /**

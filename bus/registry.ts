@@ -1,4 +1,5 @@
 import { Kvm, type KV } from '@nats-io/kv';
+import type { MsgHdrs } from '@nats-io/nats-core';
 import { registryBucket } from '../schemas/permissions.ts';
 import type { Bus } from './connect.ts';
 
@@ -95,12 +96,54 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
     async withdraw(process) {
       await bucket.delete(process);
     },
-    living: () =>
-      [...seen.values()]
-        .filter((one) => Date.now() - one.heardAtMs < silenceMs)
-        .map(({ heardAtMs: _, ...heartbeat }) => heartbeat),
+    living: () => heardLately(seen),
     stop: () => stop(),
   };
+}
+
+/**
+ * Follows the registry without a consumer, for who may make none: what was said last, then all that is said. A server
+ * that cannot tell what was said last leaves it to the next heartbeats.
+ */
+export async function followRegistry(
+  bus: Bus,
+  namespace: string,
+): Promise<Pick<Registry, 'living' | 'stop'>> {
+  const bucket = registryBucket(namespace);
+  const head = `$KV.${bucket}.`;
+  const seen = new Map<string, Heartbeat & { heardAtMs: number }>();
+  const read = (message: { subject: string; json<T>(): T }, isGone: boolean, heardAtMs: number) => {
+    const key = message.subject.slice(head.length);
+    const heartbeat = isGone ? undefined : heartbeatOf({ key, json: () => message.json() });
+    if (heartbeat) seen.set(key, { ...heartbeat, heardAtMs });
+    else seen.delete(key);
+  };
+  const isGone = (headers: MsgHdrs | undefined) => Boolean(headers?.get('KV-Operation'));
+  const heard = new Set<string>();
+  const subscription = bus.connection.subscribe(`${head}>`, {
+    callback: (error, message) => {
+      if (error) return;
+      heard.add(message.subject);
+      read(message, isGone(message.headers), Date.now());
+    },
+  });
+  if (bus.hasBatchGet) {
+    try {
+      const query = { multi_last: [`${head}>`] };
+      for await (const one of await bus.manager.direct.getLastMessagesFor(`KV_${bucket}`, query))
+        if (!heard.has(one.subject)) read(one, isGone(one.header), Math.min(Date.now(), one.time.getTime()));
+    } catch (error) {
+      if (!(error instanceof Error && /not found|no messages|no results/i.test(error.message))) throw error;
+    }
+  }
+  heard.clear();
+  return { living: () => heardLately(seen), stop: () => subscription.unsubscribe() };
+}
+
+function heardLately(seen: Map<string, Heartbeat & { heardAtMs: number }>): Heartbeat[] {
+  return [...seen.values()]
+    .filter((one) => Date.now() - one.heardAtMs < silenceMs)
+    .map(({ heardAtMs: _, ...heartbeat }) => heartbeat);
 }
 
 /** A heartbeat that is none must not take down who listens; the broker lets a role write under its own name only. */

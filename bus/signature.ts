@@ -32,3 +32,21 @@ export function openVerifier(
     return verify(null, message(subject, body), key, Buffer.from(signature, 'base64url'));
   };
 }
+
+/** The same beside the main thread, for who checks many: several at a time, on as many processors as there are. */
+export function openVerifierAside(
+  publicKeys: PublicKeys,
+): (author: string, subject: string, body: Uint8Array, signature: string) => Promise<boolean> {
+  const keys = new Map<string, KeyObject>();
+  return (author, subject, body, signature) => {
+    const pem = publicKeys[author];
+    if (!pem) return Promise.resolve(false);
+    const key = keys.get(author) ?? createPublicKey(pem);
+    keys.set(author, key);
+    return new Promise((resolve, reject) =>
+      verify(null, message(subject, body), key, Buffer.from(signature, 'base64url'), (error, isValid) =>
+        error ? reject(error) : resolve(isValid),
+      ),
+    );
+  };
+}

@@ -2,24 +2,25 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivateFile } from '../config/private-file.ts';
 
-const portFile = (stateDirectory: string) => join(stateDirectory, 'port');
+/** The broker's port, and that of the page. */
+type Listener = 'port' | 'page-port';
 
-/** The port that the broker of this state folder had last; undefined where it had none. */
-export function lastPort(stateDirectory: string): number | undefined {
+/** The port that the listener of this state folder had last; undefined where it had none. */
+export function lastPort(stateDirectory: string, listener: Listener = 'port'): number | undefined {
   try {
-    const port = Number(readFileSync(portFile(stateDirectory), 'utf8'));
+    const port = Number(readFileSync(join(stateDirectory, listener), 'utf8'));
     return Number.isInteger(port) && port > 0 && port < 65_536 ? port : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Remembers the port, so that whoever is connected finds the next broker of this folder there. */
-export function keepPort(stateDirectory: string, port: number): void {
-  if (lastPort(stateDirectory) === port) return;
+/** Remembers the port, so that whoever is connected finds the next one of this folder there. */
+export function keepPort(stateDirectory: string, port: number, listener: Listener = 'port'): void {
+  if (lastPort(stateDirectory, listener) === port) return;
   try {
-    writePrivateFile(portFile(stateDirectory), `${port}\n`);
+    writePrivateFile(join(stateDirectory, listener), `${port}\n`);
   } catch {
-    // Without it the next broker has another port, and that is all.
+    // Without it the next one has another port, and that is all.
   }
 }

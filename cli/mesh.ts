@@ -5,6 +5,7 @@ import { loadCredentials } from '../bus/credentials.ts';
 import { fetchDebianPackage } from '../bus/debian-package.ts';
 import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
+import type { BrowserAccess } from '../bus/nats-config.ts';
 import { startServer, type RunningServer, type StartServerOptions } from '../bus/nats-server.ts';
 import { ensureStreams } from '../bus/streams.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
@@ -12,7 +13,7 @@ import type { Config } from '../config/config.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
-import { brokerUsers, permissionsOf } from '../schemas/permissions.ts';
+import { brokerUsers, browserReach, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
@@ -30,6 +31,8 @@ export interface Broker {
   server: RunningServer | undefined;
   /** Ends our own server and starts it anew on the same port and store. Throws an Error with the mend. */
   restart(): Promise<void>;
+  /** From here on these are the users of browsers, and no others. Throws an Error where the broker takes none. */
+  letIn(browserUsers: BrowserAccess['users']): Promise<void>;
 }
 
 /** The pool of gpu-workers whose model stands in no configuration. */
@@ -39,12 +42,13 @@ export const poolsOf = (config: Config): string[] => [
   ...new Set([...modelDefinitions(config.models).map((model) => model.pool), gpuPool]),
 ];
 
-/** Finds, fetches or reaches a broker, and makes its streams. */
+/** Finds, fetches or reaches a broker, and makes its streams. `pagePort`: whose page's browsers it lets in; none where left out. */
 export async function openBroker(
   config: Config,
   stateDirectory: string,
   environment: Environment,
   say: Say,
+  pagePort?: number,
 ): Promise<Broker> {
   const { mesh } = config;
   const credentials = await loadCredentials(stateDirectory, [...brokerUsers]);
@@ -53,7 +57,8 @@ export async function openBroker(
     const bus = await connect(mesh.url, 'launcher', brokerCredentials(mesh));
     await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
     const restart = () => Promise.reject(new Error(`the nats-server at ${mesh.url} is not ours to start`));
-    return { url: mesh.url, ports: {}, version: bus.serverVersion, bus, server: undefined, restart };
+    const version = bus.serverVersion;
+    return { url: mesh.url, ports: {}, version, bus, server: undefined, restart, letIn: restart };
   }
   const found = await findServer({
     ...(environment['SWITCHYARD_NATS_SERVER']
@@ -73,6 +78,7 @@ export async function openBroker(
       password: credentials[name]!.password,
       ...permissionsOf(name, mesh.namespace, pools),
     })),
+    ...(pagePort === undefined ? {} : { websocketPort: 0, browsers: browsersOf(mesh.namespace, pagePort) }),
   };
   const server = await startWhereItWas(settings, mesh.port, lastPort(stateDirectory));
   keepPort(stateDirectory, server.port);
@@ -82,6 +88,7 @@ export async function openBroker(
   });
   await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
   const ports = Object.fromEntries(server.ports.map((one) => [one.name, one.port]));
+  let letIn: BrowserAccess['users'] = [];
   const broker: Broker = {
     url: server.url,
     ports,
@@ -90,11 +97,28 @@ export async function openBroker(
     server,
     async restart() {
       await broker.server?.stop();
-      broker.server = await startServer({ ...settings, port: server.port });
+      const websocketPort = ports['websocket'];
+      broker.server = await startServer({
+        ...settings,
+        port: server.port,
+        ...(settings.browsers && websocketPort !== undefined
+          ? { websocketPort, browsers: { ...settings.browsers, users: letIn } }
+          : {}),
+      });
+    },
+    async letIn(browserUsers) {
+      letIn = browserUsers;
+      await broker.server?.letIn(browserUsers);
     },
   };
   return broker;
 }
+
+const browsersOf = (namespace: string, pagePort: number): BrowserAccess => ({
+  origins: [`http://127.0.0.1:${pagePort}`],
+  ...browserReach(namespace),
+  users: [],
+});
 
 /** On the port that was asked for, else on the one that the last server had, else on a free one. */
 async function startWhereItWas(
@@ -208,6 +232,7 @@ export interface RolesOptions {
   configFile: string | undefined;
   faults?: Partial<Record<Role, string>>;
   onDeath(child: Child, how: string): void;
+  answer?(program: Program, asked: unknown): Promise<unknown>;
 }
 
 /** A launcher for this mesh's roles. A fault is planted into the first processes of a role only, never into replacements. */
@@ -226,6 +251,7 @@ export function openRoles(options: RolesOptions): Launcher {
     args: options.configFile ? ['--config', options.configFile] : [],
     bus: options.bus,
     onDeath: options.onDeath,
+    ...(options.answer ? { answer: options.answer } : {}),
     environment: (program) => {
       const fault = planted.get(program);
       const isFirst = fault !== undefined && fault.left > 0;

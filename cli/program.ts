@@ -5,6 +5,7 @@ import { registerApply } from './apply.ts';
 import { registerApprove } from './approve.ts';
 import { registerCancel } from './cancel.ts';
 import { registerConfig } from './config.ts';
+import { registerDashboard } from './dashboard.ts';
 import { registerDead } from './dead.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -13,6 +14,7 @@ import { registerFix } from './fix.ts';
 import { registerList } from './list.ts';
 import { registerModels } from './models.ts';
 import { registerPause } from './pause.ts';
+import { registerRebuild } from './rebuild.ts';
 import { registerReplay } from './replay.ts';
 import { registerResume } from './resume.ts';
 import { registerStart } from './start.ts';
@@ -30,6 +32,7 @@ const verbs = [
   registerFix,
   registerSubmit,
   registerWatch,
+  registerDashboard,
   registerList,
   registerStatus,
   registerApply,
@@ -39,6 +42,7 @@ const verbs = [
   registerAnswer,
   registerApprove,
   registerReplay,
+  registerRebuild,
   registerDead,
   registerDoctor,
   registerModels,

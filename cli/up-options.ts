@@ -18,6 +18,8 @@ export interface UpOptions {
   demo?: boolean;
   once?: boolean;
   brokerOnly?: boolean;
+  /** False with --no-dashboard. */
+  dashboard?: boolean;
   repo?: string;
   goal?: string;
   test?: string;

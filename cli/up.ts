@@ -26,6 +26,7 @@ import { keepBroker } from './keep-broker.ts';
 import { openOutput, withState } from './output.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
+import { answerObserver, looksOn, pagePortFor, startObserver } from './observer.ts';
 import { stopRoles } from './stop-roles.ts';
 import {
   allowNamed,
@@ -55,6 +56,7 @@ export function registerUp(program: Command): void {
     .option('--plan', 'let the planner divide the goal into work items first')
     .option('--model <model>', `one for every role: ${modelFlagForms}`)
     .option('--port <port>', 'port of the broker on loopback; left out: a free one')
+    .option('--no-dashboard', 'serve no page, and let no browser connect to the broker')
     .option('--durability <what>', 'power (each write is synced) or process (faster)')
     .addHelpText(
       'after',
@@ -104,7 +106,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
 
     const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
     sandbox.catch(() => {});
-    const broker = await openBroker(config, stateDirectory, environment, say);
+    const pagePort = await pagePortFor(options, config, stateDirectory);
+    const broker = await openBroker(config, stateDirectory, environment, say, pagePort);
     closing.push(
       () => broker.server?.stop(),
       () => broker.bus.connection.close().catch(() => {}),
@@ -119,6 +122,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       bubblewrap: await sandbox,
       configFile: options.config,
       ...(fault ? { faults: { coder: fault.fault } } : {}),
+      answer: answerObserver(broker),
       onDeath: (child, how) => {
         if (fault && how.includes('SIGKILL')) return;
         const article = /^[aeiou]/.test(child.program) ? 'an' : 'a';
@@ -128,7 +132,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       },
     });
     closing.push(() => stopRoles(launcher, interrupts, say));
-    const record = () => recordMesh(config, stateDirectory, broker, launcher, beganAtMs, options.config);
+    const record = () =>
+      recordMesh(config, stateDirectory, broker, pagePort, launcher, beganAtMs, options.config);
     record();
     closing.push(() => removeMeshFile(stateDirectory));
     const recording = keepRecorded(
@@ -151,6 +156,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     say(
       `the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`,
     );
+    // The first task does not wait for who looks on.
+    if (looksOn(options)) void startObserver({ launcher, broker, pagePort, stateDirectory, say });
 
     const client = await openClient(
       broker.url,
@@ -197,6 +204,7 @@ function recordMesh(
   config: Config,
   stateDirectory: string,
   broker: Broker,
+  pagePort: number | undefined,
   launcher: Launcher,
   startedAtMs: number,
   configFile: string | undefined,
@@ -210,7 +218,7 @@ function recordMesh(
     namespace: config.mesh.namespace,
     ...(configFile ? { configFile: resolve(configFile) } : {}),
     url: broker.url,
-    ports: broker.ports,
+    ports: { ...broker.ports, ...(pagePort === undefined ? {} : { page: pagePort }) },
     processes: [
       of('up', process.pid),
       ...(broker.server ? [of('nats-server', broker.server.pid)] : []),
@@ -245,6 +253,9 @@ function sayHowToUse(say: Say, context: string, config: Config, options: UpOptio
   const lines = [
     ...(isDemoOnly ? [] : [['./switchyard fix DIR --test "npm test"', 'work on a repository of yours']]),
     ['./switchyard status', 'who is alive and what runs'],
+    ...(looksOn(options) && options.dashboard && config.mesh.url === undefined
+      ? [['./switchyard dashboard', 'another link to the page that shows all this']]
+      : []),
     ['./switchyard start coder', 'one more coder takes its share'],
     [`nats --context ${context} sub '${config.mesh.namespace}.event.>'`, 'everything, live'],
   ] as [string, string][];

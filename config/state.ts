@@ -91,3 +91,5 @@ export const logsDirectory = (stateDirectory: string) => join(stateDirectory, 'l
 export const workspacesDirectory = (stateDirectory: string) => join(stateDirectory, 'workspaces');
 /** Repositories made for the demo. */
 export const demoDirectory = (stateDirectory: string) => join(stateDirectory, 'demo');
+/** What the observer keeps: the read model, which can be deleted, and the sessions of the page. */
+export const observerDirectory = (stateDirectory: string) => join(stateDirectory, 'observer');

@@ -45,7 +45,7 @@ function boundsText(schema: JsonSchema): string {
 }
 
 /** A table of an object's properties; names only those at its top, since the schema files hold the rest. */
-function propertiesTable(head: string, data: object): string[] {
+export function propertiesTable(head: string, data: object): string[] {
   const schema = JSON.parse(JSON.stringify(data)) as {
     properties: Record<string, JsonSchema>;
     required?: string[];

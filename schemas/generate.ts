@@ -5,6 +5,7 @@ import { catalogue } from './catalogue.ts';
 import { incompatibilities } from './compatibility.ts';
 import { eventsPage } from './events-page.ts';
 import { envelopeFile, envelopeSchema, rowSchema, schemaFile, type JsonSchema } from './json-schema.ts';
+import { queryFiles } from './queries-page.ts';
 import type { Row } from './row.ts';
 
 const publishedFolder = 'schemas/published';
@@ -26,6 +27,7 @@ export function generatedFiles(rows: readonly Row[], version: string): Map<strin
     ...[...schemasOf(rows)].map(([file, schema]) => [`${publishedFolder}/${file}`, asText(schema)] as const),
     [`${publishedFolder}/${asyncApiFile}`, asText(asyncApi(rows, 'yard', version))],
     ['docs/events.md', eventsPage(rows)],
+    ...queryFiles(),
   ]);
 }
 

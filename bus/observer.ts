@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto';
+import { streamNames } from '../schemas/subject.ts';
+import type { Backlog } from './client.ts';
+import { connect, type Bus } from './connect.ts';
+import { openLog, type Log } from './log.ts';
+import { openMicro, type Endpoint } from './micro.ts';
+import type { Membership } from './process.ts';
+import { openRecord, type RecordReader } from './record.ts';
+import { followRegistry, type Heartbeat } from './registry.ts';
+
+/** What a process that only looks on has of the mesh. */
+export interface Observer {
+  bus: Bus;
+  log: Log;
+  process: string;
+  record: RecordReader;
+  living(): Heartbeat[];
+  /** What waits in the inboxes. */
+  queues(): Promise<Backlog[]>;
+  /** Answers questions until it stops. */
+  serve(endpoints: Endpoint[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Joins a mesh as one who looks on. Throws BrokerError. */
+export async function openObserver(membership: Membership): Promise<Observer> {
+  const { namespace } = membership;
+  const process = `observer.${randomBytes(4).toString('hex')}`;
+  const log = openLog(process, membership.logLevel);
+  const bus = await connect(membership.url, process, membership.credentials, 10_000);
+  const registry = await followRegistry(bus, namespace);
+  let stopServing: () => Promise<unknown> = () => Promise.resolve();
+  return {
+    bus,
+    log,
+    process,
+    record: openRecord(bus, namespace, membership.publicKeys),
+    living: registry.living,
+    async queues() {
+      const found: Backlog[] = [];
+      for await (const info of bus.manager.consumers.list(streamNames(namespace).inbox))
+        found.push({ consumer: info.name, waiting: info.num_pending, inHand: info.num_ack_pending });
+      return found.toSorted((one, other) => one.consumer.localeCompare(other.consumer));
+    },
+    async serve(endpoints) {
+      const micro = await openMicro(membership, { bus, process }, 'observer', endpoints);
+      stopServing = () => micro.stop();
+    },
+    async stop() {
+      await stopServing().catch(() => {});
+      registry.stop();
+      const drained = bus.connection.drain().catch(() => {});
+      await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 1000))]);
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { StoredMsg } from '@nats-io/jetstream';
+import type { Envelope } from '../schemas/envelope.ts';
+import { streamNames } from '../schemas/subject.ts';
+import type { Bus } from './connect.ts';
+import { readEntry } from './journal.ts';
+import { openVerifierAside, signatureHeader, type PublicKeys } from './signature.ts';
+
+/** An entry of the record: its event, or why it is not to be believed. `mark` tells it from any other that takes its place. */
+export type RecordEntry = {
+  journal: string;
+  sequence: number;
+  /** Milliseconds since 1970 UTC. */
+  atMs: number;
+  mark: string;
+  body: Uint8Array;
+} & ({ event: Envelope } | { problem: string });
+
+/** How far somebody has read; `mark` is that of the entry there. */
+export interface Place {
+  sequence: number;
+  mark: string;
+}
+
+export const beginning: Place = { sequence: 0, mark: '' };
+
+export interface RecordBatch {
+  entries: RecordEntry[];
+  /** Entries that follow these. */
+  pending: number;
+}
+
+export interface RecordReader {
+  /**
+   * What comes after a place, checked as everyone checks it; 'other': what stands at the place is not what stood there,
+   * so the broker lost its tail or the stream was made anew. Rejects while the broker is away.
+   */
+  readAfter(place: Place): Promise<RecordBatch | 'other'>;
+  /** The last place of the stream. */
+  head(): Promise<number>;
+  /** Calls whenever something may have been stored; not each call brings something. */
+  watch(onHint: () => void): () => void;
+}
+
+const batchSize = 1000;
+const batchBytes = 4 * 1024 * 1024;
+const silenceMs = 5000;
+
+/** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
+export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys | undefined): RecordReader {
+  const stream = streamNames(namespace).events;
+  const verify = publicKeys && openVerifierAside(publicKeys);
+
+  async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
+    const { subject: journal, seq: sequence, data: body, timestamp } = stored;
+    const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
+    const read = readEntry(namespace, { subject: journal, body });
+    if ('problem' in read || !verify) return { ...place, ...read };
+    const { sender } = read.event;
+    const signature = stored.header?.get(signatureHeader) ?? '';
+    return (await verify(sender!, journal, body, signature))
+      ? { ...place, event: read.event }
+      : { ...place, problem: `it is not signed by the ${sender} for this journal` };
+  }
+
+  async function readFrom(sequence: number): Promise<{ found: StoredMsg[]; pending: number }> {
+    const found = bus.hasBatchGet ? await readBatch(sequence) : await readOneByOne(sequence);
+    return { found, pending: found.at(-1)?.pending ?? 0 };
+  }
+
+  async function readBatch(sequence: number): Promise<StoredMsg[]> {
+    const query = { seq: sequence, batch: batchSize, max_bytes: batchBytes };
+    const messages = await bus.manager.direct.getBatch(stream, query);
+    const found: StoredMsg[] = [];
+    // The end of a batch never comes when the connection breaks in the middle.
+    let isSilent = false;
+    const stop = () => {
+      isSilent = true;
+      messages.stop();
+    };
+    let silence = setTimeout(stop, silenceMs);
+    try {
+      for await (const one of messages) {
+        found.push(one);
+        clearTimeout(silence);
+        silence = setTimeout(stop, silenceMs);
+      }
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    } finally {
+      clearTimeout(silence);
+    }
+    if (isSilent && found.length === 0) throw new Error('the broker does not answer');
+    return found;
+  }
+
+  /** For servers that know no batches. */
+  async function readOneByOne(sequence: number): Promise<StoredMsg[]> {
+    const found: StoredMsg[] = [];
+    const query = { next_by_subj: `${namespace}.event.>` };
+    for (let next = sequence; found.length < batchSize;) {
+      const stored = await bus.manager.direct.getMessage(stream, { ...query, seq: next }).catch((error) => {
+        if (isNotFound(error)) return null;
+        throw error;
+      });
+      if (!stored) break;
+      found.push(stored);
+      next = stored.seq + 1;
+    }
+    return found;
+  }
+
+  return {
+    async readAfter({ sequence, mark }) {
+      let { found, pending } = await readFrom(Math.max(1, sequence));
+      if (sequence > 0) {
+        const [known] = found.splice(0, 1);
+        if (known?.seq !== sequence || known.timestamp !== mark) return 'other';
+        // The entry that is known may have filled the batch.
+        if (found.length === 0 && pending > 0) ({ found, pending } = await readFrom(sequence + 1));
+      }
+      return { entries: await Promise.all(found.map(entryOf)), pending: Math.max(0, pending) };
+    },
+    async head() {
+      return (await bus.manager.streams.info(stream)).state.last_seq;
+    },
+    watch(onHint) {
+      const subscription = bus.connection.subscribe(`${namespace}.event.>`, { callback: () => onHint() });
+      const statuses = bus.connection.status();
+      void (async () => {
+        for await (const { type } of statuses) if (type === 'reconnect') onHint();
+      })();
+      return () => subscription.unsubscribe();
+    },
+  };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && /not found|no messages/i.test(error.message);
+}

@@ -1,0 +1,83 @@
+import { createServer } from 'node:net';
+import { readCredential } from '../bus/credentials.ts';
+import type { Launcher } from '../bus/launcher.ts';
+import type { BrowserAccess } from '../bus/nats-config.ts';
+import type { Config } from '../config/config.ts';
+import { linkTo, makeToken } from '../config/page-link.ts';
+import { keepPort, lastPort } from './last-port.ts';
+import type { Broker, Say } from './mesh.ts';
+import type { UpOptions } from './up-options.ts';
+
+/** Whether anybody will ask what happens: a mesh that ends with its only task is watched where it was started. */
+export const looksOn = (options: Pick<UpOptions, 'once' | 'brokerOnly'>) =>
+  options.once !== true && options.brokerOnly !== true;
+
+/** The port of the page: the one that it had last, so that an open page finds it again, else a free one. */
+export async function pagePortFor(
+  options: UpOptions,
+  config: Config,
+  stateDirectory: string,
+): Promise<number | undefined> {
+  // Into an operator's own broker we let nobody.
+  if (!looksOn(options) || options.dashboard === false || config.mesh.url !== undefined) return undefined;
+  const port = (await freePort(lastPort(stateDirectory, 'page-port') ?? 0)) ?? (await freePort(0));
+  if (port !== undefined) keepPort(stateDirectory, port, 'page-port');
+  return port;
+}
+
+/** The port if it is free, or with 0 any that is. */
+function freePort(port: number): Promise<number | undefined> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(undefined));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' ? address?.port : undefined));
+    });
+  });
+}
+
+/** What the observer asks of us: that the broker lets in the browsers that it names, and no others. */
+export function answerObserver(broker: Pick<Broker, 'letIn'>) {
+  return async (program: string, asked: unknown): Promise<unknown> => {
+    const { letIn } = (asked ?? {}) as { letIn?: unknown };
+    if (program !== 'observer' || !Array.isArray(letIn)) throw new Error('that is not for a process to ask');
+    const users = letIn.map((one: Partial<BrowserAccess['users'][number]>) => {
+      if (!/^page-[0-9a-f]{12}$/.test(one.name ?? '') || !/^[\w-]{40,60}$/.test(one.password ?? ''))
+        throw new Error('that names no browser');
+      return { name: one.name!, password: one.password! };
+    });
+    await broker.letIn(users);
+    return users.length;
+  };
+}
+
+export interface ObserverOptions {
+  launcher: Pick<Launcher, 'start'>;
+  broker: Broker;
+  pagePort: number | undefined;
+  stateDirectory: string;
+  say: Say;
+}
+
+/** Starts the observer, and says where the page is once it serves. */
+export async function startObserver(options: ObserverOptions): Promise<void> {
+  const { launcher, broker, pagePort, stateDirectory, say } = options;
+  const socketPort = broker.ports['websocket'];
+  const hasPage = pagePort !== undefined && socketPort !== undefined;
+  try {
+    await launcher.start(
+      'observer',
+      hasPage ? ['--page-port', String(pagePort), '--socket-port', String(socketPort)] : [],
+    );
+    if (hasPage) say(`see it happen: ${await freshLink(stateDirectory, pagePort)}`);
+  } catch {
+    // The launcher has said that it ended, and tries again.
+  }
+}
+
+/** A link that opens the page of the running mesh, once, within the hour. */
+export async function freshLink(stateDirectory: string, pagePort: number): Promise<string> {
+  const { password } = await readCredential(stateDirectory, 'observer');
+  return linkTo(pagePort, makeToken(password, Date.now()));
+}

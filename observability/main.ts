@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { setPriority } from 'node:os';
+import { askLauncher } from '../bus/ask-launcher.ts';
+import { membershipOf } from '../bus/membership.ts';
+import { openObserver } from '../bus/observer.ts';
+import { readModelFile } from '../config/read-model-file.ts';
+import { checkoutRoot, observerDirectory } from '../config/state.ts';
+import { processSettings } from '../config/membership.ts';
+import {
+  answerAgents,
+  answerDead,
+  answerEvents,
+  answerTask,
+  answerTasks,
+  answerTotals,
+} from './observer/answers.ts';
+import { endpointsOf } from './observer/endpoints.ts';
+import { followRecord } from './observer/follow.ts';
+import { openPage } from './observer/page-server.ts';
+import { openReadModel } from './observer/read-model.ts';
+import { openSessions } from './observer/sessions.ts';
+
+/** Whoever looks on waits for those who work. */
+const politeness = 5;
+const sweepMs = 30_000;
+
+const settings = processSettings(process.argv, process.env);
+const { config, stateDirectory } = settings;
+const { namespace } = config.mesh;
+setPriority(politeness);
+const membership = await membershipOf(settings, 'observer');
+const observer = await openObserver(membership);
+const { log } = observer;
+const model = openReadModel(readModelFile(stateDirectory), namespace);
+
+const ending = new AbortController();
+const following = followRecord(model, observer.record, log, ending.signal);
+following.done.catch((error: unknown) => {
+  // Without it every answer would be of yesterday; a fresh process begins where this one stands.
+  log.fatal({ error }, 'the record is not followed any more');
+  process.exit(1);
+});
+
+await observer.serve(
+  endpointsOf(namespace, {
+    tasks: (request) => answerTasks(model, request),
+    task: (request) => answerTask(model, request),
+    events: (request) => answerEvents(model, request),
+    agents: async () => answerAgents(model, observer.living(), await observer.queues()),
+    totals: () => answerTotals(model),
+    dead: (request) => answerDead(model, request),
+  }),
+);
+
+const pagePort = Number(flag('--page-port') ?? 0);
+const socketPort = Number(flag('--socket-port') ?? 0);
+if (pagePort > 0 && socketPort > 0) await openDashboard();
+
+async function openDashboard(): Promise<void> {
+  const sessions = openSessions({
+    file: join(observerDirectory(stateDirectory), 'sessions.json'),
+    linkSecret: membership.credentials?.password ?? '',
+    nowMs: Date.now,
+    letIn: async (users) => void (await askLauncher({ letIn: users })),
+  });
+  await sessions.restore();
+  const sweeping = setInterval(
+    () => void sessions.sweep().catch((error: unknown) => log.warn({ error }, 'sessions were not ended')),
+    sweepMs,
+  );
+  const page = await openPage({
+    port: pagePort,
+    folder: join(checkoutRoot, 'observability/dashboard/dist'),
+    sessions,
+    socketUrl: () => `ws://127.0.0.1:${socketPort}`,
+    namespace,
+    mesh: config.mesh.name,
+    log,
+  });
+  ending.signal.addEventListener('abort', () => {
+    clearInterval(sweeping);
+    page.close();
+    page.closeAllConnections();
+  });
+}
+
+process.on('SIGHUP', () => {
+  log.info({}, 'the read model is built anew, as asked');
+  model.beginAnew();
+  following.hint();
+});
+log.info({ position: model.progress().sequence }, 'the observer serves');
+process.send?.({ isReady: true, process: observer.process });
+
+await new Promise<void>((resolve) => {
+  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
+  void observer.bus.connection.closed().then(() => resolve());
+});
+ending.abort();
+await following.done;
+model.close();
+await observer.stop();
+process.exit(0);
+
+function flag(name: string): string | undefined {
+  const place = process.argv.indexOf(name);
+  return place < 0 ? undefined : process.argv[place + 1];
+}

@@ -1,0 +1,88 @@
+import type { Log } from '../../bus/log.ts';
+import type { RecordBatch, RecordReader } from '../../bus/record.ts';
+import type { ReadModel } from './read-model.ts';
+
+/** What came since is looked for at least so often. */
+const longestWaitMs = 2000;
+const retryMs = 200;
+/** After a hint: what is announced may not be stored yet, and a lost race never is. */
+const shortWaitsMs = [2, 5, 15, 50, 150, 400];
+
+export interface Following {
+  /** Resolves when it has stopped; rejects when the read model cannot be written. */
+  done: Promise<void>;
+  /** There may be something to read. */
+  hint(): void;
+}
+
+/** Keeps a read model up to the record until the signal aborts. */
+export function followRecord(
+  model: ReadModel,
+  record: RecordReader,
+  log: Pick<Log, 'info' | 'warn' | 'debug'>,
+  signal: AbortSignal,
+): Following {
+  let hints = 0;
+  let wake = () => {};
+  const hint = () => {
+    hints += 1;
+    wake();
+  };
+  const unwatch = record.watch(hint);
+  const sleep = (timeMs: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeMs);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const stop = () => wake();
+  signal.addEventListener('abort', stop, { once: true });
+
+  /** The next entries, or 'again' where there is nothing to take yet. */
+  async function read(): Promise<RecordBatch | 'again'> {
+    const progress = model.progress();
+    try {
+      const batch = await record.readAfter(progress);
+      // It was begun anew meanwhile.
+      if (signal.aborted || model.progress().record !== progress.record) return 'again';
+      if (batch !== 'other') return batch;
+      log.warn({ place: progress }, 'the record is another than it was: the read model is built anew');
+      model.beginAnew();
+    } catch (error) {
+      log.debug({ error }, 'the record was not read; trying again');
+      await sleep(retryMs);
+    }
+    return 'again';
+  }
+
+  async function follow(): Promise<void> {
+    let quiet = 0;
+    let seenHints = 0;
+    while (!signal.aborted) {
+      const before = hints;
+      const batch = await read();
+      if (batch === 'again') continue;
+      for (const entry of batch.entries)
+        if ('problem' in entry)
+          log.warn(
+            { journal: entry.journal, sequence: entry.sequence, problem: entry.problem },
+            'an entry of the record is not believed',
+          );
+      model.take(batch.entries);
+      if (batch.pending > 0) continue;
+      if (batch.entries.length > 0 || hints !== seenHints) quiet = 0;
+      seenHints = before;
+      // A hint that came while it was read may be of what was not there yet.
+      await sleep(hints === before ? (shortWaitsMs[quiet] ?? longestWaitMs) : shortWaitsMs[0]!);
+      quiet += 1;
+    }
+  }
+
+  const done = follow().finally(() => {
+    signal.removeEventListener('abort', stop);
+    unwatch();
+  });
+  return { done, hint };
+}

@@ -1,7 +1,7 @@
 import type { Consumer, JsMsg } from '@nats-io/jetstream';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
-import { ensureConsumer } from './streams.ts';
+import { byPriority, ensureConsumer, leastBusyFirst } from './streams.ts';
 import type { Log } from './log.ts';
 
 /** A message in hand. Exactly one of its verbs is called, or none when its holder is fenced. */
@@ -34,6 +34,8 @@ export interface Intake {
 }
 
 const waitMs = 20_000;
+/** The broker knows so many priorities, from 0 on; 0 comes first. */
+const priorities = 10;
 
 /** One `next()` a free slot: nothing waits in a process that has no hand free for it. Resolves when drained. */
 export function openDelivery(
@@ -50,12 +52,12 @@ export function openDelivery(
   let busy = 0;
   const stopped = Promise.withResolvers<null>();
 
-  async function slot(intake: Intake): Promise<void> {
+  async function slot(intake: Intake, place: number): Promise<void> {
     let consumer: Consumer | undefined;
     while (!isStopping) {
       try {
         consumer ??= await bus.jetstream.consumers.get(stream, intake.consumer);
-        const coming = consumer.next({ expires: waitMs });
+        const coming = consumer.next({ expires: waitMs, ...(await turnOf(consumer, intake, place)) });
         // What arrives after the order to stop is given back at once.
         void coming.then(
           (late) => isStopping && late?.nak(),
@@ -78,12 +80,14 @@ export function openDelivery(
         // A consumer that somebody deleted is made again; a live one is left as it is.
         const wanted = consumers.find((one) => one.durable_name === intake.consumer);
         if (wanted && /not found/i.test(String(error)))
-          await ensureConsumer(bus.manager, stream, wanted).catch(() => {});
+          await ensureConsumer(bus, stream, wanted).catch(() => {});
       }
     }
   }
 
-  const slots = intakes.flatMap((intake) => Array.from({ length: intake.slots }, () => slot(intake)));
+  const slots = intakes.flatMap((intake) =>
+    Array.from({ length: intake.slots }, (_, place) => slot(intake, place)),
+  );
   return {
     async stop() {
       isStopping = true;
@@ -92,6 +96,16 @@ export function openDelivery(
     },
     busy: () => busy,
   };
+}
+
+/**
+ * The n-th slot of each process comes before the next slot of any: so the process with the largest share of its slots
+ * free gets the message, and a slow one, whose first slots are still taken, is passed over.
+ */
+async function turnOf(consumer: Consumer, { slots }: Intake, place: number): Promise<object> {
+  const { config } = await consumer.info(true);
+  if (config.priority_policy !== byPriority) return {};
+  return { group: leastBusyFirst, priority: Math.floor((place * priorities) / slots) };
 }
 
 /** A message of the inbox as the shell takes it. */

@@ -5,6 +5,7 @@ import {
   StorageType,
   type ConsumerConfig,
   type JetStreamManager,
+  type PriorityPolicy,
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
@@ -13,6 +14,7 @@ import { registryBucket } from '../schemas/permissions.ts';
 import { streamNames, submitSubject } from '../schemas/subject.ts';
 import { ensureArtifacts } from './artifacts.ts';
 import type { Bus } from './connect.ts';
+import { isAtLeast } from './nats-version.ts';
 
 const nanos = (milliseconds: number) => milliseconds * 1_000_000;
 
@@ -20,6 +22,14 @@ const nanos = (milliseconds: number) => milliseconds * 1_000_000;
 const timerAckWaitMs = 5000;
 /** How long a process that does not say it is alive stays in the registry. */
 export const registryTtlMs = 8000;
+
+/**
+ * Processes of a pool differ in what they have to do: who asks says how busy it is, and the broker serves the least busy
+ * first. Otherwise it serves who asked first, and one process gets as many calls in a row as it has slots.
+ */
+export const leastBusyFirst = 'least-busy-first';
+export const byPriority: PriorityPolicy = 'prioritized';
+const oldestWithPriorities = '2.12.0';
 
 /** The durable consumers of the inbox stream; all processes of a role or pool share one. */
 export function inboxConsumers(
@@ -53,6 +63,8 @@ export function inboxConsumers(
       ...base,
       durable_name: `pool-${pool}`,
       filter_subject: `${namespace}.inbox.pool.${pool}.>`,
+      priority_groups: [leastBusyFirst],
+      priority_policy: byPriority,
     })),
   ];
 }
@@ -96,7 +108,7 @@ export async function ensureStreams(
     subjects: [`${namespace}.dead.>`],
   });
   for (const consumer of inboxConsumers(namespace, pools, leaseMs))
-    await ensureConsumer(manager, names.inbox, consumer);
+    await ensureConsumer(bus, names.inbox, consumer);
   await new Kvm(bus.jetstream).create(registryBucket(namespace), { ttl: registryTtlMs, history: 1 });
   await ensureArtifacts(bus, namespace);
 }
@@ -113,12 +125,17 @@ async function ensureStream(
   else await manager.streams.add(wanted);
 }
 
-/** A durable whose filter or lease changed is refused by `add`, so it is updated. */
+/**
+ * A durable whose filter or lease changed is refused by `add`, so it is updated. A server that knows no priorities gets
+ * none: there who asked first is served first.
+ */
 export async function ensureConsumer(
-  manager: JetStreamManager,
+  { manager, serverVersion }: Pick<Bus, 'manager' | 'serverVersion'>,
   stream: string,
-  wanted: Partial<ConsumerConfig>,
+  { priority_groups: groups, priority_policy: policy, ...plain }: Partial<ConsumerConfig>,
 ): Promise<void> {
+  const hasPriorities = groups && policy && isAtLeast(serverVersion, oldestWithPriorities);
+  const wanted = hasPriorities ? { ...plain, priority_groups: groups, priority_policy: policy } : plain;
   const exists = await manager.consumers.info(stream, wanted.durable_name!).then(
     () => true,
     () => false,

@@ -6,6 +6,7 @@ import { readMessage, writeBinary, writeStructured } from '../schemas/binding.ts
 import { catalogue, cloudEventType, type TypeName } from '../schemas/catalogue.ts';
 import { exampleEvent, examples } from '../schemas/examples.ts';
 import { generatedFiles } from '../schemas/generate.ts';
+import { queries } from '../schemas/query.ts';
 import { schemaFile, schemaId, type JsonSchema } from '../schemas/json-schema.ts';
 import type { Row } from '../schemas/row.ts';
 import { dataProblems, problemsOf } from '../schemas/validate.ts';
@@ -121,9 +122,18 @@ test('contract: what is generated out of the rows is what is committed', async (
 test('contract: every published file belongs to a type of the contract', async () => {
   const types = rows.map((row) => row.type);
   for (const file of await readdir(published)) {
-    if (file === 'envelope.json' || file === 'asyncapi.json') continue;
+    if (['envelope.json', 'asyncapi.json', 'queries'].includes(file)) continue;
     expect(types, file).toContain(file.replace(/\.v\d+\.json$/, ''));
   }
+});
+
+test('contract: every published question is one that may be asked', async () => {
+  const files = await readdir(join(published, 'queries'));
+  expect(files.toSorted()).toEqual(queries.map(({ name }) => `${name}.json`).toSorted());
+});
+
+test.each(queries)('contract: the example of the question $name keeps its schema', ({ request, example }) => {
+  expect(new Ajv2020({ strict: false }).validate(request, example)).toBe(true);
 });
 
 test('contract: the published files are enough for another validator to judge whole messages', async () => {

@@ -95,6 +95,11 @@ export function message<Name extends TypeName>(
   };
 }
 
+/** When a message says that it was made, milliseconds since 1970 UTC; undefined where it does not. */
+export function saidAtMs(event: Partial<Envelope> | undefined): number | undefined {
+  return Date.parse(event?.time ?? '') || undefined;
+}
+
 /** `dev.switchyard.task.accepted.v1` -> `task.accepted`; anything else as it stands. */
 export function shortType(type: string): string {
   return type.replace(/^dev\.switchyard\./, '').replace(/\.v\d+$/, '');

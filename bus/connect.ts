@@ -67,6 +67,10 @@ async function dialPatiently(
       return await dial({
         servers: url,
         name,
+        // Where encryption is asked for, a server without it is refused before it is told the password.
+        ...(url.startsWith('tls://') ? { tls: {} } : {}),
+        // What a server says of its other addresses may lead nowhere from here.
+        ignoreClusterUpdates: true,
         ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
         ...(credentials?.inboxPrefix ? { inboxPrefix: credentials.inboxPrefix } : {}),
         maxReconnectAttempts: -1,

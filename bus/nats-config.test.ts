@@ -22,6 +22,18 @@ test('nats configuration: every listener is on loopback and none is there unaske
   expect(full.http).toBe('127.0.0.1:-1');
 });
 
+test('nats configuration: it listens elsewhere, and encrypts, only where it is told to', () => {
+  const tls = { certificate: '/tls/broker.pem', key: '/tls/broker.key' };
+  const open = JSON.parse(
+    serverConfig({ ...settings, listen: '0.0.0.0', tls, websocketPort: 0, websocketListen: '0.0.0.0' }),
+  );
+  expect(open).toMatchObject({ host: '0.0.0.0', tls: { cert_file: tls.certificate, key_file: tls.key } });
+  expect(open.websocket.host).toBe('0.0.0.0');
+  const encrypted = JSON.parse(serverConfig({ ...settings, tls, websocketPort: 0 }));
+  expect([encrypted.host, encrypted.websocket.host]).toEqual(['127.0.0.1', '127.0.0.1']);
+  expect(JSON.parse(serverConfig(settings))).not.toHaveProperty('tls');
+});
+
 test('nats configuration: durability power syncs each message, process leaves the default', () => {
   expect(JSON.parse(serverConfig(settings)).jetstream.sync_interval).toBe('always');
   expect(JSON.parse(serverConfig({ ...settings, durability: 'process' })).jetstream).not.toHaveProperty(

@@ -29,8 +29,14 @@ export type ServerSettings = {
   portsDirectory: string;
   /** How many bytes all streams together may hold. */
   maxStoreBytes: number;
+  /** The address that the mesh's port is on; loopback where it is left out. */
+  listen?: string;
+  /** Files of a certificate and its key: from here on nothing is said unencrypted on the mesh's port. */
+  tls?: { certificate: string; key: string };
   port: number;
   websocketPort?: number;
+  /** The address that the WebSocket is on; loopback where it is left out. */
+  websocketListen?: string;
   monitoringPort?: number;
   users: ServerUser[];
   browsers?: BrowserAccess;
@@ -46,7 +52,7 @@ export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 const LOOPBACK = '127.0.0.1';
 
 /**
- * The text of a nats-server configuration file: loopback only, JetStream on for the mesh's account, whose users are
+ * The text of a nats-server configuration file: loopback only unless `listen` says otherwise, JetStream on for the mesh's account, whose users are
  * listed; browsers in an account of their own.
  * (Its format is a superset of JSON.) It holds passwords: write it for the owner only.
  * Throws a RangeError without users, since such a server would let everybody in.
@@ -57,8 +63,9 @@ export function serverConfig(settings: ServerSettings): string {
     throw new RangeError('a server without users would accept every connection: name at least one');
   const config = {
     server_name: name,
-    host: LOOPBACK,
+    host: settings.listen ?? LOOPBACK,
     port: chosen(settings.port),
+    tls: settings.tls && { cert_file: settings.tls.certificate, key_file: settings.tls.key },
     ports_file_dir: portsDirectory,
     max_payload: MAX_PAYLOAD_BYTES,
     jetstream: {
@@ -71,7 +78,7 @@ export function serverConfig(settings: ServerSettings): string {
       settings.websocketPort === undefined
         ? undefined
         : {
-            host: LOOPBACK,
+            host: settings.websocketListen ?? LOOPBACK,
             port: chosen(settings.websocketPort),
             no_tls: true,
             allowed_origins: settings.browsers?.origins,

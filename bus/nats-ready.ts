@@ -28,10 +28,10 @@ export async function readPortsFile(folder: string, pid: number): Promise<Listen
   }
 }
 
-/** Connects to a loopback port and returns the greeting; undefined when nothing greets within a second. */
-export function readGreeting(port: number): Promise<ServerInfo | undefined> {
+/** Connects to a port of this machine, on loopback unless told otherwise, and returns the greeting; undefined when nothing greets within a second. */
+export function readGreeting(port: number, host = '127.0.0.1'): Promise<ServerInfo | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 1_000 });
+    const socket = connect({ host, port, timeout: 1_000 });
     let text = '';
     const finish = (info?: ServerInfo) => {
       socket.destroy();

@@ -20,10 +20,16 @@ export type StartServerOptions = {
   stateDirectory: string;
   name: string;
   durability: 'power' | 'process';
+  /** The address that it listens on; undefined: loopback. */
+  listen?: string;
+  /** Files of a certificate and its key; undefined: nothing is encrypted. */
+  tls?: { certificate: string; key: string };
   /** Undefined or 0: a free port that the system chooses. */
   port?: number;
   /** Undefined: no WebSocket; 0: a free port. */
   websocketPort?: number;
+  /** The address that the WebSocket listens on; undefined: loopback. */
+  websocketListen?: string;
   /** Undefined: no monitoring; 0: a free port. Whoever reaches it reads without a password. */
   monitoringPort?: number;
   users: ServerUser[];
@@ -40,7 +46,7 @@ export type ServerExit = { code: number | null; signal: string | null };
 export type RunningServer = {
   url: string;
   port: number;
-  /** Every port it listens on, all on loopback. */
+  /** Every port it listens on: on loopback, but for the mesh's own where `listen` says otherwise. */
   ports: ListeningPort[];
   pid: number;
   version: string;
@@ -202,9 +208,16 @@ async function waitUntilReady({ home, child, exited, logFile, logStart, options 
   while (performance.now() < until && end === undefined) {
     const ports = await readPortsFile(home, child.pid ?? 0);
     const port = ports?.find(({ name }) => name === 'nats')?.port;
-    const greeting = port === undefined ? undefined : await readGreeting(port);
+    const greeting = port === undefined ? undefined : await readGreeting(port, hostFor(options.listen));
     if (ports && port !== undefined && greeting?.jetstream) {
-      return { url: `nats://127.0.0.1:${port}`, port, ports, version: greeting.version };
+      const scheme = options.tls ? 'tls' : 'nats';
+      const host = hostFor(options.listen);
+      return {
+        url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+        port,
+        ports,
+        version: greeting.version,
+      };
     }
     await sleep(10);
   }
@@ -212,6 +225,12 @@ async function waitUntilReady({ home, child, exited, logFile, logStart, options 
     ? `ended with ${end.signal ?? `code ${end.code}`} before it was ready`
     : `was not ready within ${limitMs / 1000} s`;
   throw new Error(explainServerFailure(await readFrom(logFile, logStart), circumstance, logFile));
+}
+
+/** Where this machine itself finds a server that listens there. */
+function hostFor(listen: string | undefined): string {
+  if (listen === undefined || listen === '0.0.0.0') return '127.0.0.1';
+  return listen === '::' ? '::1' : listen;
 }
 
 async function readFrom(file: string, start: number): Promise<string> {

@@ -60,6 +60,7 @@ export async function openBroker(
     const version = bus.serverVersion;
     return { url: mesh.url, ports: {}, version, bus, server: undefined, restart, letIn: restart };
   }
+  warnOfListening(mesh, say);
   const found = await findServer({
     ...(environment['SWITCHYARD_NATS_SERVER']
       ? { explicitBinary: environment['SWITCHYARD_NATS_SERVER'] }
@@ -73,12 +74,20 @@ export async function openBroker(
     stateDirectory,
     name: mesh.name,
     durability: mesh.durability,
+    ...(mesh.listen === undefined ? {} : { listen: mesh.listen }),
+    ...(mesh.tls === undefined ? {} : { tls: mesh.tls }),
     users: brokerUsers.map((name) => ({
       name,
       password: credentials[name]!.password,
       ...permissionsOf(name, mesh.namespace, pools),
     })),
-    ...(pagePort === undefined ? {} : { websocketPort: 0, browsers: browsersOf(mesh.namespace, pagePort) }),
+    ...(pagePort === undefined
+      ? {}
+      : {
+          websocketPort: mesh.page?.socketPort ?? 0,
+          ...(mesh.page?.listen === undefined ? {} : { websocketListen: mesh.page.listen }),
+          browsers: browsersOf(mesh.namespace, pagePort),
+        }),
   };
   const server = await startWhereItWas(settings, mesh.port, lastPort(stateDirectory));
   keepPort(stateDirectory, server.port);
@@ -112,6 +121,18 @@ export async function openBroker(
     },
   };
   return broker;
+}
+
+/** What it means that other machines reach the broker; said before it does. */
+function warnOfListening({ listen, tls }: Config['mesh'], say: Say): void {
+  if (listen === undefined || /^(127\.|::1$)/.test(listen)) return;
+  say(
+    `the broker listens on ${listen}, as mesh.listen says: whoever reaches it may try passwords, and nothing else without one`,
+  );
+  if (tls === undefined)
+    say(
+      '  nothing of it is encrypted: on the way, passwords, source code and replies can be read and changed. Give mesh.tls, or keep it to a network that you trust',
+    );
 }
 
 const browsersOf = (namespace: string, pagePort: number): BrowserAccess => ({

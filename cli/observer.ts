@@ -20,6 +20,8 @@ export async function pagePortFor(
 ): Promise<number | undefined> {
   // Into an operator's own broker we let nobody.
   if (!looksOn(options) || options.dashboard === false || config.mesh.url !== undefined) return undefined;
+  const { page } = config.mesh;
+  if (page?.port !== undefined) return page.port;
   const port = (await freePort(lastPort(stateDirectory, 'page-port') ?? 0)) ?? (await freePort(0));
   if (port !== undefined) keepPort(stateDirectory, port, 'page-port');
   return port;
@@ -56,19 +58,26 @@ export interface ObserverOptions {
   launcher: Pick<Launcher, 'start'>;
   broker: Broker;
   pagePort: number | undefined;
+  /** The address that the page listens on; undefined: loopback. */
+  pageListen: string | undefined;
   stateDirectory: string;
   say: Say;
 }
 
 /** Starts the observer, and says where the page is once it serves. */
 export async function startObserver(options: ObserverOptions): Promise<void> {
-  const { launcher, broker, pagePort, stateDirectory, say } = options;
+  const { launcher, broker, pagePort, pageListen, stateDirectory, say } = options;
   const socketPort = broker.ports['websocket'];
   const hasPage = pagePort !== undefined && socketPort !== undefined;
   try {
     await launcher.start(
       'observer',
-      hasPage ? ['--page-port', String(pagePort), '--socket-port', String(socketPort)] : [],
+      hasPage
+        ? [
+            ...['--page-port', String(pagePort), '--socket-port', String(socketPort)],
+            ...(pageListen === undefined ? [] : ['--page-listen', pageListen]),
+          ]
+        : [],
     );
     if (hasPage) say(`see it happen: ${await freshLink(stateDirectory, pagePort)}`);
   } catch {

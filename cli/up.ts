@@ -157,7 +157,15 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       `the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`,
     );
     // The first task does not wait for who looks on.
-    if (looksOn(options)) void startObserver({ launcher, broker, pagePort, stateDirectory, say });
+    if (looksOn(options))
+      void startObserver({
+        launcher,
+        broker,
+        pagePort,
+        pageListen: config.mesh.page?.listen,
+        stateDirectory,
+        say,
+      });
 
     const client = await openClient(
       broker.url,

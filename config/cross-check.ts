@@ -27,8 +27,12 @@ function meshProblems({ mesh }: Config): Problem[] {
       say('credentials', 'it is for `mesh.url`, which is not given; give that too or leave this out');
     return problems;
   }
-  if (mesh.port !== undefined)
-    say('port', 'it is for the server that `up` starts, and `mesh.url` names another; leave one of them out');
+  for (const option of ['port', 'listen', 'tls', 'page'] as const)
+    if (mesh[option] !== undefined)
+      say(
+        option,
+        'it is for the server that `up` starts, and `mesh.url` names another; leave one of them out',
+      );
   if (mesh.credentials === undefined) return problems;
   if (!existsSync(mesh.credentials))
     say('credentials', `there is no file ${mesh.credentials}; create it or correct the path`);

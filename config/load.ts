@@ -131,6 +131,9 @@ function resolvePaths(data: unknown, folder: string): void {
     path.reduce<unknown>((found, step) => (isSection(found) ? found[step] : undefined), value);
   const mesh = at(data, 'mesh');
   if (isSection(mesh) && 'credentials' in mesh) mesh['credentials'] = absolute(mesh['credentials']);
+  const tls = at(data, 'mesh', 'tls');
+  for (const option of ['certificate', 'key'])
+    if (isSection(tls) && option in tls) tls[option] = absolute(tls[option]);
   const allow = at(data, 'allow');
   if (isSection(allow) && Array.isArray(allow['repositories']))
     allow['repositories'] = allow['repositories'].map(absolute);

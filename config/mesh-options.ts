@@ -1,5 +1,14 @@
 import Type, { type Static } from 'typebox';
 
+const address = (description: string) =>
+  Type.String({
+    pattern: '^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:]*)$',
+    accepts: 'an address of this machine, such as 192.0.2.10, or 0.0.0.0 for all of them',
+    description,
+  });
+
+const port = (description: string) => Type.Integer({ minimum: 1, maximum: 65_535, description });
+
 const name = (description: string, standard: string) =>
   Type.String({
     default: standard,
@@ -29,12 +38,45 @@ export const MeshOptions = Type.Object(
           'File with the user for `url`, as `{"user": "...", "password": "..."}`; readable by its owner only',
       }),
     ),
-    port: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 65_535,
-        description: 'Port on loopback of the server that `up` starts; left out: a free one',
-      }),
+    port: Type.Optional(port('Port of the server that `up` starts; left out: a free one')),
+    listen: Type.Optional(
+      address(
+        'Address on which the server that `up` starts listens; left out: loopback, which no other machine reaches. Anything else lets processes of other hosts join, and lets whoever reaches the port try passwords; see docs/deploy.md',
+      ),
+    ),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          certificate: Type.String({
+            minLength: 1,
+            isPath: true,
+            description:
+              'File with the certificate (PEM, with those between it and its authority). It must name 127.0.0.1, and whatever other hosts call this machine',
+          }),
+          key: Type.String({ minLength: 1, isPath: true, description: 'File with its private key (PEM)' }),
+        },
+        {
+          additionalProperties: false,
+          description:
+            'Encrypts all that is said to the server that `up` starts; without it, passwords, source code and replies of models travel as they are',
+        },
+      ),
+    ),
+    page: Type.Optional(
+      Type.Object(
+        {
+          port: Type.Optional(port('Port of the page; left out: a free one')),
+          socketPort: Type.Optional(
+            port("Port on which the page's browser reaches the broker; left out: a free one"),
+          ),
+          listen: Type.Optional(
+            address(
+              'Address of both; left out: loopback. For a container, whose ports the host publishes on its own loopback: browsers are answered under http://127.0.0.1 alone',
+            ),
+          ),
+        },
+        { additionalProperties: false, description: 'Where `up` serves the page that shows the mesh' },
+      ),
     ),
     durability: Type.Enum(['power', 'process'], {
       default: 'power',

@@ -38,12 +38,17 @@ const heading = `# Switchyard's configuration. What is not given has its default
 `;
 
 /** What an option without a default is shown with. */
-const examples: Record<string, unknown> = { 'mesh.port': 4222 };
+const examples: Record<string, unknown> = {
+  'mesh.port': 4222,
+  'mesh.listen': '192.0.2.10',
+  'mesh.page': { port: 4200, socketPort: 4201 },
+};
 
 /** Options that do not go with the others, or need a file that is there: they are explained in words. */
 const inWords: Record<string, string> = {
   'mesh.url': 'In place of `port`, as `url: nats://127.0.0.1:4222`.',
   'mesh.credentials': 'As `credentials: ~/broker.json`.',
+  'mesh.tls': 'As `tls: { certificate: tls/broker.pem, key: tls/broker.key }`.',
 };
 
 /** Sections whose options are roles, each with the section's own meaning. */

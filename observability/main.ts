@@ -70,6 +70,7 @@ async function openDashboard(): Promise<void> {
   );
   const page = await openPage({
     port: pagePort,
+    listen: flag('--page-listen'),
     folder: join(checkoutRoot, 'observability/dashboard/dist'),
     sessions,
     socketUrl: () => `ws://127.0.0.1:${socketPort}`,

@@ -6,6 +6,8 @@ import type { Session, Sessions } from './sessions.ts';
 
 export interface PageOptions {
   port: number;
+  /** The address that it listens on, for a container; undefined: loopback. It answers under the name 127.0.0.1 alone. */
+  listen?: string | undefined;
   /** The folder with the page as it is built. */
   folder: string;
   sessions: Sessions;
@@ -35,7 +37,7 @@ export async function openPage(options: PageOptions): Promise<Server> {
   server.headersTimeout = 10_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: address, port: options.port, exclusive: true }, () => {
+    server.listen({ host: options.listen ?? address, port: options.port, exclusive: true }, () => {
       server.off('error', reject);
       resolve();
     });

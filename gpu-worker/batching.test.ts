@@ -28,6 +28,17 @@ test('batches: stand in the order of their sequences, or of the queue where that
   expect(of(undefined)).toEqual([1, 2, 3]);
 });
 
+test('batches: where few together are slow they come one by one, in order, and never prompts', () => {
+  const context = { _queuedDecodes: [{ sequenceId: 1 }, { sequenceId: 0 }] } as unknown as LlamaContext;
+  const batch = inOrderOfSequences(
+    () => context,
+    () => 4,
+  );
+  const [first, second] = [item(1), item(1)];
+  expect(batch({ items: [first, second], size: 512 })).toEqual([{ item: second, processAmount: 1 }]);
+  expect(batch({ items: [first, item(2)], size: 512 })).toHaveLength(2);
+});
+
 test('rounds: all who write step together and in order, whoever was late the last time', async () => {
   const rounds = openRounds();
   const steps: number[][] = [];

@@ -9,19 +9,26 @@ interface Queue {
  * How a batch is filled: one token of every sequence first, so that a long prompt holds nobody up, then as much as fits,
  * in equal shares; and in the order of the sequences. The order is what makes a batch quick: sampling ends in any order,
  * so the queue is shuffled, and llama.cpp computes together only tokens of sequences that follow one another. Shuffled,
- * eight sequences take three times as long as in order, no better than one after the other.
+ * eight sequences take three times as long as in order, no better than one after the other. Fewer than `together` are
+ * computed one by one.
  */
-export function inOrderOfSequences(context: () => LlamaContext | undefined) {
+export function inOrderOfSequences(
+  context: () => LlamaContext | undefined,
+  together: () => number = () => 1,
+) {
   return ({ items, size }: { items: readonly BatchItem[]; size: number }): PrioritizedBatchItem[] => {
     const queue = (context() as unknown as Queue | undefined)?._queuedDecodes;
     // The items are those of the queue, in its order; should another version differ, it is only slower.
     const isKnown = queue?.length === items.length;
     const placeOf = (place: number) => (isKnown ? queue[place]!.sequenceId : place);
-    return sharesOf(items, size)
+    const isSlowTogether = items.length < together() && items.every((one) => one.tokens.length === 1);
+    const inOrder = sharesOf(items, size)
       .map((processAmount, place) => ({ item: items[place]!, processAmount, order: placeOf(place) }))
       .filter((one) => one.processAmount > 0)
       .toSorted((left, right) => left.order - right.order)
       .map(({ item, processAmount }) => ({ item, processAmount }));
+    // What is left in the queue comes next.
+    return isSlowTogether ? inOrder.slice(0, 1) : inOrder;
   };
 }
 

@@ -12,6 +12,7 @@ import { BackendError, type Backend, type ModelReply, type ModelRequest } from '
 import { limitTime } from '../inference/backends/time-limit.ts';
 import { capabilitiesOf } from '../inference/capabilities.ts';
 import { readTextToolCall } from '../inference/text-tool-call.ts';
+import { measureTogether } from './calibrate.ts';
 import { openFigures, type Figures } from './figures.ts';
 import { generate, type Generated } from './generate.ts';
 import { grammarText, jsonRules, quoted, type Rules } from './grammar.ts';
@@ -205,6 +206,9 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     },
   };
   await warmUp(engine, definition.name);
+  const token = tokensOf(model, format, readiness(definition.name)).at(-1)!;
+  if (llama.gpu === false && sequences.length > 1)
+    loaded.batching.together = await measureTogether(sequences, token);
   return engine;
 }
 
@@ -311,10 +315,15 @@ function unit(vector: readonly number[]): number[] {
   return vector.map((value) => value / length);
 }
 
+const readiness = (model: string): ModelRequest => ({
+  model,
+  role: 'check',
+  maxTokens: 1,
+  tools: [],
+  messages: [{ role: 'user', content: 'Ready?' }],
+});
+
 /** One token, so that the first caller does not wait for pages of the file. */
 async function warmUp(engine: Engine, name: string): Promise<void> {
-  await engine.complete(
-    { model: name, role: 'check', maxTokens: 1, tools: [], messages: [{ role: 'user', content: 'Ready?' }] },
-    { signal: new AbortController().signal, onText: () => {} },
-  );
+  await engine.complete(readiness(name), { signal: new AbortController().signal, onText: () => {} });
 }

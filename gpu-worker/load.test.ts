@@ -1,8 +1,9 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
+import { readGguf } from '../inference/backends/gguf.ts';
 import { checkLlama } from './check.ts';
-import { definitionOf, openForTest, requestOf, tinyModel } from './engine-for-tests.ts';
+import { definitionOf, fetchLlama, openForTest, requestOf, tinyModel } from './engine-for-tests.ts';
 
 const model = tinyModel();
 const bare = tinyModel({ chatTemplate: undefined });
@@ -113,6 +114,16 @@ test('loading: a call that takes longer than its model allows is a failure worth
   } finally {
     await engine.close();
   }
+});
+
+test('loading: slots are as many as half of the free memory holds, where nothing is configured', async () => {
+  fetchLlama();
+  const { standardSlots } = await import('./load.ts');
+  const header = readGguf(model.file);
+  const slots = (bytes: number) =>
+    standardSlots(definitionOf(model.file, { contextTokens: 8000 }), header, bytes);
+  // 8000 tokens x 256 bytes a slot, and the file.
+  expect([slots(1e9), slots(30e6), slots(12e6), slots(1e6)]).toEqual([8, 4, 2, 1]);
 });
 
 test('check: a model is loaded in a process of its own and answers', async () => {

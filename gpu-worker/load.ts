@@ -4,7 +4,7 @@ import { getLlama, LlamaLogLevel, type Llama, type LlamaContext, type LlamaModel
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
 import { readGguf, type GgufHeader } from '../inference/backends/gguf.ts';
 import { inOrderOfSequences } from './batching.ts';
-import { availableMemory, refuseTooLarge } from './memory.ts';
+import { availableMemory, neededBytes, refuseTooLarge } from './memory.ts';
 import { standardThreads } from './threads.ts';
 
 export interface LoadOptions {
@@ -22,10 +22,20 @@ export interface Loaded {
   header: GgufHeader;
   slots: number;
   threads: number;
+  /** Fewer sequences than this are computed one by one; set when it was measured. */
+  batching: { together: number };
 }
 
-/** Replies at a time where nothing is configured: a card gains from many, a processor only fills gaps. */
-const standardSlots = { card: 8, processor: 4 };
+/** Replies at a time where nothing is configured: eight, or as many as half of the free memory holds the cache of. */
+export function standardSlots(
+  { contextTokens }: ModelDefinition,
+  header: GgufHeader,
+  availableBytes: number,
+): number {
+  const each = neededBytes(header, 1, contextTokens).cache;
+  const left = availableBytes / 2 - header.fileBytes;
+  return [8, 4, 2].find((slots) => slots * each <= left) ?? 1;
+}
 
 /**
  * Loads a model and takes all the memory it will ever need. Throws a permanent BackendError where the file is missing or
@@ -47,23 +57,30 @@ export async function load({ definition, memory, say = () => {} }: LoadOptions):
   const threads = definition.threads ?? standardThreads(definition.workers);
   const llama = await openLlama(definition.gpuLayers === 0, threads, say);
   try {
-    const slots = definition.slots ?? (llama.gpu === false ? standardSlots.processor : standardSlots.card);
+    const available = memory ?? availableMemory();
+    const slots = definition.slots ?? standardSlots(definition, header, available.bytes);
     // On a card llama.cpp's binding weighs what lies where; without one it is a plain sum.
-    if (llama.gpu === false || memory) refuseTooLarge(definition, header, slots, memory ?? availableMemory());
+    if (llama.gpu === false || memory) refuseTooLarge(definition, header, slots, available);
     const model = await llama.loadModel({
       modelPath: file,
       gpuLayers: definition.gpuLayers ?? { fitContext: { contextSize: contextTokens * slots } },
       ...(llama.gpu === false ? { ignoreMemorySafetyChecks: true } : {}),
     });
+    const batching = { together: 1 };
     const context: LlamaContext = await model.createContext({
-      batching: { itemPrioritizationStrategy: inOrderOfSequences(() => context) },
+      batching: {
+        itemPrioritizationStrategy: inOrderOfSequences(
+          () => context,
+          () => batching.together,
+        ),
+      },
       sequences: slots,
       // The binding wants one free at the end, and shifts the context otherwise.
       contextSize: contextTokens + 2,
       threads: { ideal: threads, min: threads },
       ...(llama.gpu === false ? { ignoreMemorySafetyChecks: true } : {}),
     });
-    return { llama, model, context, header, slots, threads };
+    return { llama, model, context, header, slots, threads, batching };
   } catch (error) {
     await llama.dispose();
     if (error instanceof BackendError) throw error;

@@ -105,10 +105,10 @@ async function run(): Promise<void> {
   function served(of: Engine): ServedModel {
     const { name, pool, contextTokens, maxTokens, tags, timeoutMs } = definition;
     const {
-      tokensPerSecond: _,
-      promptTokens: __,
-      evaluatedPromptTokens: ___,
-      outputTokens: ____,
+      tokensPerSecond: outputTokensPerSecond,
+      promptTokens: _,
+      evaluatedPromptTokens: __,
+      outputTokens: ___,
       ...figures
     } = of.figures();
     const tokensPerSecond = load.tokensPerSecond(name, Date.now());
@@ -123,6 +123,7 @@ async function run(): Promise<void> {
       tags,
       timeoutMs,
       ...figures,
+      outputTokensPerSecond,
       ...(tokensPerSecond === undefined ? {} : { tokensPerSecond }),
     };
   }

@@ -81,6 +81,11 @@ export const boundaries: Boundary[] = [
     rule: 'a gpu-worker is an inference process of its own kind: it imports inference, bus, config and schemas',
   },
   {
+    files: ['observability/dashboard/**'],
+    mayImport: ['observability/**', 'schemas/**', '!**/main.ts', '!observability/observer/**'],
+    rule: 'the page runs in a browser: it imports its own room, the pure files of observability, and schemas',
+  },
+  {
     files: ['observability/telemetry.ts'],
     mayImport: ['schemas/**'],
     rule: 'telemetry is preloaded before everything: it imports schemas only',
@@ -121,6 +126,11 @@ export const boundaries: Boundary[] = [
 
 /** What nobody but a test imports. */
 const closed = [
+  {
+    files: ['observability/dashboard/**'],
+    except: ['observability/dashboard/**'],
+    rule: 'the page is built and served, nobody imports it',
+  },
   { files: ['cli/**'], except: ['cli/**'], rule: 'nobody imports the command' },
   { files: tests, except: ['vitest.config.ts'], rule: 'nobody but a test imports what is made for tests' },
   { files: ['**/main.ts'], except: [], rule: 'a main.ts is a process: start it, do not import it' },
@@ -129,7 +139,11 @@ const closed = [
 
 /** Packages that one place alone uses, so that what they stand for is in one place. */
 const owned = [
-  { packages: ['@nats-io/*'], users: ['bus/**', '**/main.ts', 'cli/**'], rule: 'NATS is spoken in bus' },
+  {
+    packages: ['@nats-io/*'],
+    users: ['bus/**', '**/main.ts', 'cli/**', 'observability/dashboard/source/live.ts'],
+    rule: 'NATS is spoken in bus',
+  },
   {
     packages: ['openai', 'openai/**', '@anthropic-ai/**', '@aws-sdk/*'],
     users: ['inference/backends/**'],

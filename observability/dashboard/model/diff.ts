@@ -3,8 +3,8 @@ export interface DiffLine {
   kind: 'file' | 'hunk' | 'same' | 'added' | 'removed' | 'note';
   text: string;
   number?: number;
-  /** The part that differs from the line it replaces: from, to. */
-  changed?: [number, number];
+  /** The parts that differ from the line it replaces: from, to. */
+  changed?: [number, number][];
 }
 
 /** A unified diff, line by line, with what differs within replaced lines. */
@@ -60,16 +60,48 @@ function withChanges(lines: DiffLine[]): DiffLine[] {
   return marked;
 }
 
+type Ranges = [number, number][];
+
+/** Longer lines are compared as a whole: nobody reads them word by word. */
+const mostWords = 160;
+
 /** The ranges in which two lines differ; undefined where they have too little in common to be one line changed. */
-function changedParts(one: string, other: string): [[number, number], [number, number]] | undefined {
-  const shorter = Math.min(one.length, other.length);
-  let head = 0;
-  while (head < shorter && one[head] === other[head]) head += 1;
-  let tail = 0;
-  while (tail < shorter - head && one[one.length - 1 - tail] === other[other.length - 1 - tail]) tail += 1;
-  if (one.slice(0, head).trim().length + tail < shorter * 0.3) return undefined;
-  return [
-    [head, one.length - tail],
-    [head, other.length - tail],
-  ];
+function changedParts(one: string, other: string): [Ranges, Ranges] | undefined {
+  const [left, right] = [wordsOf(one), wordsOf(other)];
+  if (left.length > mostWords || right.length > mostWords) return undefined;
+  // Length of the longest common part of what follows each pair of places.
+  const common = Array.from({ length: left.length + 1 }, () => new Uint16Array(right.length + 1));
+  for (let row = left.length - 1; row >= 0; row -= 1)
+    for (let column = right.length - 1; column >= 0; column -= 1)
+      common[row]![column] =
+        left[row] === right[column]
+          ? common[row + 1]![column + 1]! + 1
+          : Math.max(common[row + 1]![column]!, common[row]![column + 1]!);
+  if (common[0]![0]! < Math.min(left.length, right.length) * 0.4) return undefined;
+  const ranges: [Ranges, Ranges] = [[], []];
+  let [row, column, leftAt, rightAt] = [0, 0, 0, 0];
+  while (row < left.length || column < right.length) {
+    if (row < left.length && column < right.length && left[row] === right[column]) {
+      leftAt += left[row++]!.length;
+      rightAt += right[column++]!.length;
+    } else if (
+      column >= right.length ||
+      (row < left.length && common[row + 1]![column]! >= common[row]![column + 1]!)
+    ) {
+      mark(ranges[0], leftAt, left[row]!.length);
+      leftAt += left[row++]!.length;
+    } else {
+      mark(ranges[1], rightAt, right[column]!.length);
+      rightAt += right[column++]!.length;
+    }
+  }
+  return ranges;
+}
+
+const wordsOf = (text: string): string[] => text.match(/\w+|\s+|[^\w\s]+/g) ?? [];
+
+function mark(ranges: Ranges, at: number, length: number): void {
+  const last = ranges.at(-1);
+  if (last && last[1] === at) last[1] = at + length;
+  else ranges.push([at, at + length]);
 }

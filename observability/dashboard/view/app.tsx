@@ -52,6 +52,10 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
   );
 
   const main = useRef<HTMLElement>(null);
+  const where = place.view === 'task' ? place.taskId : place.view;
+  useEffect(() => {
+    main.current?.scrollTo(0, 0);
+  }, [where]);
   return (
     <div className="grid h-full grid-rows-[auto_auto_minmax(0,1fr)]">
       <a
@@ -65,13 +69,13 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
         Skip to the content
       </a>
       <Header yard={yard} place={place} go={go} preferences={preferences} />
-      <div>
+      <aside aria-label="Notices">
         {isDemo ? (
           <DemoRibbon isGenerated={isGenerated} />
         ) : (
           <LinkNotice link={yard.link} hasTasks={yard.isListed} />
         )}
-      </div>
+      </aside>
       <main ref={main} id="main" tabIndex={-1} className="min-h-0 overflow-auto outline-none">
         {place.view === 'mesh' ? (
           <MeshPage yard={yard} isDemo={isDemo} />

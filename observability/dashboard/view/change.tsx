@@ -4,7 +4,7 @@ import type { Outcome } from '../../../schemas/run.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { Empty } from './empty.tsx';
 import { DiffView } from './diff.tsx';
-import { Part, TestsBeforeAndAfter } from './detail.tsx';
+import { TestsBeforeAndAfter } from './parts.tsx';
 import { clockText } from './numbers.ts';
 
 /** What a task has changed so far: each edit, and the tests before and after. */
@@ -27,12 +27,10 @@ export function Change({ record, cursor }: { record: TaskRecord; cursor: number 
       <div className="order-2 xl:order-1">
         {edits.length === 0 ? <p className="text-soft">No edit so far.</p> : null}
         {edits.map(({ recorded, diff, commit }, index) => (
-          <Part
-            key={commit}
-            title={`Edit ${index + 1} by the ${recorded.event.sender}, ${clockText(recorded.atMs).slice(0, 8)}, commit ${commit.slice(0, 8)}`}
-          >
+          <section key={commit} className="mb-5">
+            <h2 className="m-0 mb-1.5 text-sm font-semibold">{`Edit ${index + 1} by the ${recorded.event.sender}, ${clockText(recorded.atMs).slice(0, 8)}, commit ${commit.slice(0, 8)}`}</h2>
             <DiffView diff={diff} />
-          </Part>
+          </section>
         ))}
       </div>
       <div className="order-1 xl:order-2">

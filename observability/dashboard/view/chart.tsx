@@ -18,7 +18,7 @@ export function Chart({ name, points, text, most, className = 'h-7 w-28' }: Char
       `${index === 0 ? 'M' : 'L'}${(index * step).toFixed(1)} ${(29 - (value / top) * 27).toFixed(1)}`,
   );
   return (
-    <span className="inline-flex items-center gap-2">
+    <span className="flex items-center gap-2">
       <svg
         viewBox="0 0 100 30"
         preserveAspectRatio="none"

@@ -1,7 +1,7 @@
 import { useMemo, useState } from 'react';
 import { conversationOf, type Said } from '../model/conversation.ts';
 import type { TaskRecord } from '../model/task-record.ts';
-import { Json } from './detail.tsx';
+import { Json } from './parts.tsx';
 import { Empty } from './empty.tsx';
 import { clockText } from './numbers.ts';
 import { useRows } from './use-rows.tsx';

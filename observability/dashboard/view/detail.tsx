@@ -1,19 +1,17 @@
-import type { ReactNode } from 'react';
 import type { Reply } from '../../../schemas/call.ts';
 import type { DataOf } from '../../../schemas/catalogue.ts';
 import { shortType } from '../../../schemas/envelope.ts';
 import type { Opens, Outcome, Result } from '../../../schemas/run.ts';
 import type { Finding, TestReport } from '../../../schemas/work.ts';
-import { lineOf } from '../../timeline.ts';
-import { countText, durationText, findingSpans, testsText } from '../../wording.ts';
+import { countText, durationText, findingSpans } from '../../wording.ts';
 import { routingsOf } from '../model/routing.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { isOverAt, type TrackNode } from '../model/track.ts';
 import type { LiveText } from '../model/yard.ts';
 import { DiffView } from './diff.tsx';
-import { clockText } from './numbers.ts';
+import { EventLine, Json, Output, Part, TestsBeforeAndAfter } from './parts.tsx';
 import { RoutingCard } from './router.tsx';
-import { Chip, Glyph, ScriptedChip } from './sign.tsx';
+import { Chip, ScriptedChip } from './sign.tsx';
 import { Words } from './words.tsx';
 
 interface DetailProps {
@@ -106,51 +104,6 @@ const hasKeys = (value: unknown) =>
 function openedBy(node: TrackNode, record: TaskRecord): Opens | undefined {
   const { opens } = (record.events[node.openIndex]?.event.data ?? {}) as { opens?: Opens };
   return node.kind === 'tool' || node.kind === 'call' ? opens : undefined;
-}
-
-/** An event in a line, and behind it as it is stored. */
-export function EventLine({ record, index }: { record: TaskRecord; index: number }) {
-  const recorded = record.events[index]!;
-  const line = lineOf(recorded, record.views[index]!);
-  return (
-    <details>
-      <summary className="list-none">
-        <span className="mono text-soft">{clockText(recorded.atMs)}</span>{' '}
-        <span className="mono">{shortType(recorded.event.type)}</span>
-        <span className="block pl-3 text-soft">
-          <Words spans={line.spans.slice(3)} />
-        </span>
-      </summary>
-      <Json value={recorded} />
-    </details>
-  );
-}
-
-export function Part({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className="mt-4">
-      <h3 className="label m-0 mb-1">{title}</h3>
-      {children}
-    </section>
-  );
-}
-
-export function Json({ value }: { value: unknown }) {
-  return <Output text={JSON.stringify(value, null, 2)} label="JSON" />;
-}
-
-/** Text of a program or a model, whole; long ones scroll. */
-export function Output({ text, label }: { text: string; label: string }) {
-  return (
-    <pre
-      tabIndex={0}
-      role="region"
-      aria-label={label}
-      className="m-0 mt-1 max-h-96 overflow-auto whitespace-pre-wrap break-words rounded-sm bg-ground p-2.5"
-    >
-      {text}
-    </pre>
-  );
 }
 
 /** A prompt is not kept in the record; what it was made of is. */
@@ -285,35 +238,6 @@ function Findings({ findings }: { findings: readonly Finding[] }) {
           </li>
         ))}
       </ul>
-    </Part>
-  );
-}
-
-/** What the tests said, before any change where that is known and after. */
-export function TestsBeforeAndAfter({
-  before,
-  after,
-}: {
-  before?: TestReport | undefined;
-  after?: TestReport | undefined;
-}) {
-  return (
-    <Part title={before && after ? 'Tests before and after' : 'Tests'}>
-      {[before, after].map((report, index) =>
-        report ? (
-          <details key={index} className="mb-1">
-            <summary>
-              <Glyph name={report.testsPass ? 'green' : 'red'} />{' '}
-              {before && after ? (index === 0 ? 'before: ' : 'after: ') : ''}
-              {testsText(report)}{' '}
-              <span className="text-soft">
-                in {durationText(report.durationMs)}, sandbox: {report.sandbox}
-              </span>
-            </summary>
-            <Output label="Output of the tests" text={report.output} />
-          </details>
-        ) : null,
-      )}
     </Part>
   );
 }

@@ -19,7 +19,7 @@ export function DiffView({ diff }: { diff: string }) {
     <div
       className="mono max-h-[32rem] overflow-auto rounded-sm bg-ground p-2.5 leading-5"
       tabIndex={0}
-      role="region"
+      role="group"
       aria-label="Change, line by line"
     >
       <div className="w-max min-w-full">
@@ -47,16 +47,21 @@ export function DiffView({ diff }: { diff: string }) {
 }
 
 function Changed({ line: { text, changed, kind } }: { line: DiffLine }) {
-  if (!changed || changed[0] === changed[1]) return text;
+  if (!changed || changed.length === 0) return text;
+  const look = kind === 'added' ? 'decoration-go' : 'decoration-stop';
   return (
     <>
-      {text.slice(0, changed[0])}
-      <mark
-        className={`rounded-sm bg-transparent text-inherit underline decoration-2 underline-offset-4 ${kind === 'added' ? 'decoration-go' : 'decoration-stop'}`}
-      >
-        {text.slice(changed[0], changed[1])}
-      </mark>
-      {text.slice(changed[1])}
+      {changed.map(([from, to], index) => (
+        <span key={from}>
+          {text.slice(changed[index - 1]?.[1] ?? 0, from)}
+          <mark
+            className={`bg-transparent font-bold text-inherit underline decoration-2 underline-offset-4 ${look}`}
+          >
+            {text.slice(from, to)}
+          </mark>
+        </span>
+      ))}
+      {text.slice(changed.at(-1)![1])}
     </>
   );
 }

@@ -9,12 +9,11 @@ import { ScriptedChip } from './sign.tsx';
 export const cyclesLeftText = (task: Pick<TaskSummary, 'cyclesLeft' | 'maxCycles'>) =>
   `${task.cyclesLeft}/${task.maxCycles}`;
 
-const testText = (count: TaskSummary['testsAfter']) =>
-  count?.passed == null || count.failed == null
-    ? count?.testsPass
-      ? 'pass'
-      : 'fail'
-    : `${count.passed}/${count.passed + count.failed}`;
+/** `9/11`, or only whether they pass where the output does not tell how many. */
+function testText(count: TaskSummary['testsAfter']): string {
+  const { testsPass = false, passed = null, failed = null } = count ?? {};
+  return passed === null || failed === null ? (testsPass ? 'pass' : 'fail') : `${passed}/${passed + failed}`;
+}
 
 export function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
   const { testsBefore, testsAfter } = task;

@@ -24,7 +24,7 @@ interface HeaderProps {
 export function Header({ yard, place, preferences }: HeaderProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   return (
-    <header className="flex flex-wrap items-center gap-x-4 gap-y-1 border-b border-rail px-3 py-2 sm:px-5">
+    <header className="flex items-center gap-x-2 border-b border-rail px-3 py-2 sm:gap-x-4 sm:px-5">
       <a
         href="#/tasks"
         className="flex items-center gap-2.5 text-ink no-underline"
@@ -49,7 +49,17 @@ export function Header({ yard, place, preferences }: HeaderProps) {
           onClick={() => dialog.current?.showModal()}
           aria-haspopup="dialog"
         >
-          Settings
+          <span className="max-sm:sr-only">Settings</span>
+          <svg
+            viewBox="0 0 16 16"
+            className="size-4 sm:hidden"
+            fill="none"
+            stroke="currentColor"
+            aria-hidden="true"
+          >
+            <path d="M1 4h14M1 8h14M1 12h14" />
+            <path d="M5 2.5v3M11 6.5v3M4 10.5v3" strokeWidth="2.5" />
+          </svg>
         </button>
       </div>
       <SettingsDialog dialog={dialog} preferences={preferences} />
@@ -97,7 +107,7 @@ function LinkLamp({ link, mesh }: { link: Link; mesh: string }) {
 /** What is shown here must not be taken for a mesh. */
 export function DemoRibbon({ isGenerated }: { isGenerated: boolean }) {
   return (
-    <div role="note" aria-label="Demo data" className="border-b border-rail">
+    <div className="border-b border-rail" data-testid="demo">
       <div className="hazard h-1" aria-hidden="true" />
       <p className="m-0 px-3 py-1.5 sm:px-5">
         <strong className="tone-warn">Demo data.</strong>{' '}

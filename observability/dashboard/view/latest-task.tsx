@@ -6,7 +6,7 @@ import { noRecord, type TaskRecord } from '../model/task-record.ts';
 import type { Source } from '../source/source.ts';
 import { Facts } from './facts.tsx';
 import { StateChip } from './state-sign.tsx';
-import { Tracks } from './tracks.tsx';
+import { Legend, Tracks } from './tracks.tsx';
 import { useNow } from './use-clock.tsx';
 import type { Player } from './use-playhead.tsx';
 import { Words } from './words.tsx';
@@ -47,6 +47,8 @@ export function LatestTask({ task, record, player, source }: LatestProps) {
       <div className="my-3">
         <Tracks track={known.track} view={known.views[cursor]} cursor={cursor} />
       </div>
+      <Legend />
+      <div className="mt-4" />
       <Facts task={task} nowMs={player ? (known.events[cursor]?.atMs ?? 0) : nowMs} />
     </section>
   );

@@ -1,5 +1,5 @@
 import { durationText } from '../../wording.ts';
-import type { LivingProcess, PoolState } from '../../../schemas/query.ts';
+import type { LivingProcess, PoolState, TaskSummary } from '../../../schemas/query.ts';
 import type { Mesh } from '../model/mesh-history.ts';
 import type { SignName } from '../model/signs.ts';
 import type { Yard } from '../model/yard.ts';
@@ -18,37 +18,36 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
         Processes say every two seconds how they are. If none does, start one: <code>./switchyard up</code>
       </Empty>
     );
-  const { processes, pools, queues, totals } = latest;
+  const { processes, pools, queues } = latest;
+  const totals = latest.totals ?? totalsOf(yard.tasks.values());
   const waits = queues.filter((one) => !one.consumer.startsWith('timer-'));
   return (
     <div className="flex flex-col gap-4 px-3 py-4 sm:px-5">
       <h1 className="sr-only">Mesh</h1>
       <section aria-label="Totals" className="panel flex flex-wrap gap-x-8 gap-y-3 px-4 py-3">
         <Total name="processes">{processes.length}</Total>
-        {totals ? (
-          <>
-            <Total name="tasks">{totals.tasks}</Total>
-            <Total name="model calls">{shortCount(totals.calls)}</Total>
-            <Total name="tokens in + out">
-              {shortCount(totals.inputTokens)} + {shortCount(totals.outputTokens)}
-            </Total>
-            <Total name="cost">{dollars(totals.costMicroDollars)}</Total>
-          </>
-        ) : null}
-        <Total name="tokens written a second">
-          <Chart
-            name="tokens written a second"
-            points={points.map((one) => one.tokensPerSecond)}
-            text={(points.at(-1)?.tokensPerSecond ?? 0).toFixed(1)}
-            className="h-7 w-48"
-          />
+        <Total name="tasks">{totals.tasks}</Total>
+        <Total name="model calls">{shortCount(totals.calls)}</Total>
+        <Total name="tokens in + out">
+          {shortCount(totals.inputTokens)} + {shortCount(totals.outputTokens)}
         </Total>
+        <Total name="cost">{dollars(totals.costMicroDollars)}</Total>
+        {latest.totals ? (
+          <Total name="tokens written a second">
+            <Chart
+              name="tokens written a second"
+              points={points.map((one) => one.tokensPerSecond)}
+              text={(points.at(-1)?.tokensPerSecond ?? 0).toFixed(1)}
+              className="h-7 w-48"
+            />
+          </Total>
+        ) : null}
       </section>
       <Pools pools={pools} mesh={yard.agents} processes={processes} />
       <Processes processes={processes} mesh={yard.agents} isDemo={isDemo} atMs={latest.atMs} />
       <section aria-label="Queues" className="panel px-4 py-3">
         <h2 className="m-0 mb-2 text-base font-semibold">Waiting in the inboxes</h2>
-        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(13rem,1fr))] gap-x-8 gap-y-1 p-0">
+        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(17rem,1fr))] gap-x-8 gap-y-1 p-0">
           {waits.map((one) => (
             <li
               key={one.consumer}
@@ -65,6 +64,17 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
       <DeadLetters letters={latest.dead ?? []} isDemo={isDemo} />
     </div>
   );
+}
+
+/** A recording has no totals of a read side: they are those of its tasks. */
+function totalsOf(tasks: Iterable<TaskSummary>) {
+  const totals = { tasks: 0, calls: 0, inputTokens: 0, outputTokens: 0, costMicroDollars: 0 };
+  for (const one of tasks) {
+    totals.tasks += 1;
+    for (const name of ['calls', 'inputTokens', 'outputTokens', 'costMicroDollars'] as const)
+      totals[name] += one[name];
+  }
+  return totals;
 }
 
 function Total({ name, children }: { name: string; children: React.ReactNode }) {
@@ -110,7 +120,7 @@ function Pools({ pools, mesh, processes }: PoolsProps) {
               {phase ? (
                 <Chip name={breakerSigns[phase]}>{breakerWords[phase]}</Chip>
               ) : (
-                <Chip name="waits">no worker</Chip>
+                <Chip name={pool.waiting > 0 ? 'waits' : 'queued'}>no worker</Chip>
               )}
               {isScripted ? <ScriptedChip /> : null}
             </div>
@@ -140,9 +150,9 @@ function Pools({ pools, mesh, processes }: PoolsProps) {
 
 /** Slots as places on a siding, the taken ones filled; the words say the same. */
 function Slots({ busy, all }: { busy: number; all: number }) {
-  const shown = Math.min(all, 24);
+  const shown = Math.min(all, 8);
   return (
-    <span className="mt-2 flex items-center gap-2">
+    <span className="my-1 flex items-center gap-2">
       <span className="flex gap-0.5" aria-hidden="true">
         {Array.from({ length: shown }, (_, index) => (
           <span
@@ -181,7 +191,7 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
               <th
                 key={heading}
                 scope="col"
-                className="label whitespace-nowrap border-b border-rail px-4 py-1.5"
+                className="label whitespace-nowrap border-b border-rail px-3 py-1.5"
               >
                 {heading}
               </th>
@@ -191,16 +201,16 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
         <tbody>
           {sorted.map((one) => (
             <tr key={one.process} className="border-b border-rail/50 last:border-0">
-              <th scope="row" className="px-4 py-1.5 font-semibold">
+              <th scope="row" className="px-3 py-1.5 font-semibold">
                 {one.role}
               </th>
-              <td className="mono whitespace-nowrap px-4 text-soft">
+              <td className="mono whitespace-nowrap px-3 text-soft">
                 {one.process.split('.').at(-1)} · {one.pid}
               </td>
-              <td className="px-4">
+              <td className="px-3 align-middle">
                 <Slots busy={one.busySlots} all={one.slots} />
               </td>
-              <td className="px-4">
+              <td className="px-3 align-middle">
                 <Chart
                   name={`CPU of ${one.process}`}
                   points={mesh.points.map((point) => point.cpu[one.process] ?? 0)}
@@ -209,7 +219,7 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
                   className="h-5 w-16"
                 />
               </td>
-              <td className="px-4">
+              <td className="px-3 align-middle">
                 <Chart
                   name={`memory of ${one.process}`}
                   points={mesh.points.map((point) => point.memory[one.process] ?? 0)}
@@ -218,10 +228,10 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
                   className="h-5 w-16"
                 />
               </td>
-              <td className="px-4">{one.threads}</td>
-              <td className="whitespace-nowrap px-4 text-soft">{durationText(atMs - one.startedAtMs)}</td>
-              <td className="whitespace-nowrap px-4 text-soft">{one.host}</td>
-              <td className="mono px-4 text-soft">{one.tags.join(' ') || '—'}</td>
+              <td className="px-3 align-middle">{one.threads}</td>
+              <td className="whitespace-nowrap px-3 text-soft">{durationText(atMs - one.startedAtMs)}</td>
+              <td className="whitespace-nowrap px-3 text-soft">{one.host}</td>
+              <td className="mono min-w-40 px-3 text-soft">{one.tags.join(' ') || '—'}</td>
             </tr>
           ))}
         </tbody>

@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 import type { DataOf } from '../../../schemas/catalogue.ts';
 import { routingsOf, type Routing, type SeenModel } from '../model/routing.ts';
 import type { TaskRecord } from '../model/task-record.ts';
-import { Json, Part } from './detail.tsx';
+import { Json, Part } from './parts.tsx';
 import { Empty } from './empty.tsx';
 import { clockText, dollars } from './numbers.ts';
 import { Chip, Glyph, ScriptedChip } from './sign.tsx';

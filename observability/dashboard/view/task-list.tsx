@@ -10,7 +10,7 @@ import { ScriptedChip } from './sign.tsx';
 import { useMedia, useNow } from './use-clock.tsx';
 import { useRows } from './use-rows.tsx';
 
-const columns = 'md:grid-cols-[7rem_minmax(0,1fr)_6rem_4rem_5rem_9rem_7rem_5rem]';
+const columns = 'md:grid-cols-[7rem_minmax(0,1fr)_6rem_4rem_7rem_9rem_6rem_5rem]';
 const headings = ['State', 'Goal', 'Role', 'Hop', 'Cycles left', 'Cost of budget', 'Tokens', 'Age'];
 
 interface ListProps {

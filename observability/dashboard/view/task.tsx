@@ -91,11 +91,11 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
           </code>
         </div>
         <NowLine record={record} cursor={cursor} />
-        <div className="mt-2 flex flex-col gap-3 2xl:flex-row 2xl:items-center 2xl:gap-8">
+        <div className="mt-1 flex flex-col gap-x-8 gap-y-2 xl:flex-row xl:items-center">
           <div className="min-w-0 flex-1">
-            <Tracks track={record.track} view={record.views[cursor]} cursor={cursor} />
+            <Tracks track={record.track} view={record.views[cursor]} cursor={cursor} isCompact />
           </div>
-          <div className="2xl:max-w-xl">
+          <div className="xl:max-w-[32rem]">
             <Facts task={summary} nowMs={nowMs} />
           </div>
         </div>
@@ -176,7 +176,7 @@ function Tab({ isOn, onOpen, controls, children }: TabProps) {
       aria-controls={controls}
       tabIndex={isOn ? 0 : -1}
       onClick={onOpen}
-      className={`-mb-px border-x-0 border-b-2 border-t-0 bg-transparent px-3 py-1.5 ${isOn ? 'border-ink font-semibold text-ink' : 'border-transparent text-soft hover:text-ink'}`}
+      className={`-mb-px border-x-0 border-b-2 border-t-0 bg-transparent px-2 py-1.5 sm:px-3 ${isOn ? 'border-ink font-semibold text-ink' : 'border-transparent text-soft hover:text-ink'}`}
     >
       {children}
     </button>

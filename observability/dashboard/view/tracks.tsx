@@ -70,7 +70,7 @@ function Wagon({ node, cursor }: { node: TrackNode; cursor: number }) {
       className={`relative h-3.5 rounded-[2px] ${node.kind === 'call' ? 'w-4' : 'w-2.5'} ${look} ${isOver ? '' : 'lamp-at-work ring-1 ring-lamp'}`}
     >
       {hadCrash ? (
-        <span className="absolute -top-[9px] left-1/2 -translate-x-1/2">
+        <span className="absolute -top-4 left-1/2 flex -translate-x-1/2">
           <Glyph name="crash" className="!size-3" />
         </span>
       ) : null}
@@ -78,17 +78,20 @@ function Wagon({ node, cursor }: { node: TrackNode; cursor: number }) {
   );
 }
 
-/** The task as a switchyard: one track a role, one wagon a step, one signal each. */
-export function Tracks({
-  track,
-  view,
-  cursor,
-}: {
+interface TracksProps {
   track: Track;
   view: TaskView | undefined;
   cursor: number;
-}) {
-  const roles = rolesAt(track, view, cursor);
+  isCompact?: boolean;
+}
+
+/** The task as a switchyard: one track a role, one wagon a step, one signal each. */
+export function Tracks({ track, view, cursor, isCompact = false }: TracksProps) {
+  const all = rolesAt(track, view, cursor);
+  // Beside a waterfall there is room for those only that have work, in the whole task: tracks that come and go confuse.
+  const busy = all.filter((one) => track.top.some((node) => node.kind === 'run' && node.role === one.role));
+  const roles = isCompact && busy.length > 0 ? busy : all;
+  const height = isCompact ? 'sm:h-8' : 'sm:h-11';
   return (
     <div className="grid grid-cols-[2.25rem_minmax(0,1fr)] sm:grid-cols-[4.5rem_minmax(0,1fr)_3rem]">
       <Points roles={roles} isLeft />
@@ -96,7 +99,7 @@ export function Tracks({
         {roles.map((one) => (
           <li
             key={one.role}
-            className={`grid h-14 grid-cols-[minmax(0,1fr)] items-center sm:h-11 sm:grid-cols-[minmax(13rem,24rem)_minmax(0,1fr)] ${one.runs === 0 ? 'opacity-75' : ''}`}
+            className={`grid h-14 grid-cols-[minmax(0,1fr)] items-center ${height} sm:grid-cols-[minmax(13rem,24rem)_minmax(0,1fr)]`}
           >
             <span className="flex min-w-0 items-center gap-2">
               <Glyph name={one.sign} className={`!size-4 ${one.isAtWork ? 'lamp-at-work' : ''}`} />
@@ -127,7 +130,7 @@ export function Tracks({
 /** Where the tracks part, or come together again; the way that is set is drawn strong. */
 function Points({ roles, isLeft = false }: { roles: RoleState[]; isLeft?: boolean }) {
   const path = (index: number) => {
-    const y = (index + 0.5) * 25;
+    const y = ((index + 0.5) * 100) / roles.length;
     return isLeft ? `M0 50H20C60 50 50 ${y} 100 ${y}` : `M100 50H80C40 50 50 ${y} 0 ${y}`;
   };
   const set = roles.findIndex((one) => one.isAtWork);
@@ -152,5 +155,29 @@ function Points({ roles, isLeft = false }: { roles: RoleState[]; isLeft?: boolea
         <path d={path(set)} stroke="var(--lamp)" strokeWidth="3" vectorEffect="non-scaling-stroke" />
       ) : null}
     </svg>
+  );
+}
+
+const legend: [string, string][] = [
+  ['h-2.5 w-3 bg-[var(--bar-call)]', 'model call'],
+  ['h-2.5 w-2 bg-[var(--bar-tool)]', 'tool'],
+  ['h-2.5 w-2 bg-caution', 'tests red, or denied'],
+  ['h-2.5 w-2 bg-go', 'tests green'],
+];
+
+/** What the wagons mean. */
+export function Legend() {
+  return (
+    <p className="m-0 flex flex-wrap gap-x-4 gap-y-1 text-xs text-soft">
+      <span>One wagon a step:</span>
+      {legend.map(([look, words]) => (
+        <span key={words} className="inline-flex items-center gap-1.5">
+          <span className={`inline-block rounded-[2px] ${look}`} aria-hidden="true" /> {words}
+        </span>
+      ))}
+      <span className="inline-flex items-center gap-1.5">
+        <Glyph name="crash" className="!size-3" /> its process was killed
+      </span>
+    </p>
   );
 }

@@ -39,7 +39,9 @@ export function useRows({ count, rowHeight, start = 0, onEnter, onKey }: RowOpti
       [active, count],
     ),
   });
-  useEffect(() => virtualizer.measure(), [rowHeight, virtualizer]);
+  useEffect(() => {
+    virtualizer.measure();
+  }, [rowHeight, virtualizer]);
 
   const setActive = useCallback(
     (index: number) => {

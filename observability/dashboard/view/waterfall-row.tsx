@@ -21,6 +21,7 @@ interface RowProps {
   isActive: boolean;
   isChosen: boolean;
   isClosed: boolean;
+  isWide: boolean;
   liveText: string | undefined;
   onToggle(node: TrackNode, isClosed: boolean): void;
   onOpen(node: TrackNode, index: number): void;
@@ -37,6 +38,8 @@ function saidAt(node: TrackNode, record: TaskRecord, cursor: number, isOver: boo
   return lineOf(event, view).spans.slice(3);
 }
 
+/** Ends of a run that its row has no other words for. */
+const namedOfRuns: ReadonlySet<SignName> = new Set(['denied', 'failed', 'changes', 'approved']);
 /** Signs that the words of the row say already. */
 const said: ReadonlySet<SignName> = new Set(['changes', 'paused']);
 
@@ -51,6 +54,7 @@ export function WaterfallRow(props: RowProps) {
     isActive,
     isChosen,
     isClosed,
+    isWide,
     liveText,
     onToggle,
     onOpen,
@@ -63,6 +67,14 @@ export function WaterfallRow(props: RowProps) {
     (one) => one.sign !== sign && !(node.kind === 'signal' && said.has(one.sign)),
   );
   const isPoint = node.kind === 'signal' && isOver && node.closeAtMs === node.openAtMs;
+  const chips = (
+    <>
+      {isRun && isOver && namedOfRuns.has(sign) ? <Chip name={sign} /> : null}
+      {incidents.map((one) => (
+        <Chip key={one.sign} name={one.sign} title={one.text} />
+      ))}
+    </>
+  );
   return (
     <div
       role="row"
@@ -76,7 +88,7 @@ export function WaterfallRow(props: RowProps) {
     >
       <span
         role="gridcell"
-        className={`flex min-w-0 items-center gap-1.5 max-md:flex-wrap max-md:content-center ${node.level === 2 ? 'pl-7' : isRun ? '' : 'pl-5'}`}
+        className={`flex min-w-0 items-center gap-1.5 ${node.level === 2 ? 'pl-7' : isRun ? '' : 'pl-5'}`}
       >
         {isRun ? (
           <span
@@ -91,15 +103,8 @@ export function WaterfallRow(props: RowProps) {
           </span>
         ) : null}
         <Glyph name={sign} className={sign === 'working' ? 'lamp-at-work' : ''} />
-        {isOver && (sign === 'denied' || sign === 'failed' || sign === 'changes') && isRun ? (
-          <Chip name={sign} />
-        ) : null}
-        {incidents.map((one) => (
-          <Chip key={one.sign} name={one.sign} title={one.text} />
-        ))}
-        <span
-          className={`min-w-0 truncate ${isRun ? 'font-semibold' : ''} ${node.kind === 'signal' || node.kind === 'route' ? 'italic' : ''}`}
-        >
+        {isWide ? chips : null}
+        <span className={`min-w-0 truncate ${isRun ? 'font-semibold' : ''}`}>
           <span className="sr-only">{wordOf(sign)}: </span>
           <Words spans={saidAt(node, record, cursor, isOver)} />
           {liveText && !isOver ? <span className="tone-accent"> {liveText.slice(-120)}</span> : null}
@@ -109,12 +114,12 @@ export function WaterfallRow(props: RowProps) {
       <span role="gridcell" className="mono text-right text-soft">
         {isPoint ? '' : durationText(endMs - node.openAtMs)}
       </span>
-      <span
-        role="gridcell"
-        className="relative h-full max-md:col-span-2 max-md:h-2 md:ml-3"
-        aria-label={barText(node, isOver, endMs)}
-      >
-        <Bar node={node} endMs={endMs} scale={scale} isPoint={isPoint} sign={sign} cursor={cursor} />
+      <span role="gridcell" className="flex h-full items-center gap-1 max-md:col-span-2 max-md:h-5 md:ml-3">
+        <span className="sr-only">{barText(node, isOver, endMs)}</span>
+        {isWide ? null : chips}
+        <span className="relative h-full min-w-0 flex-1">
+          <Bar node={node} endMs={endMs} scale={scale} isPoint={isPoint} sign={sign} cursor={cursor} />
+        </span>
       </span>
     </div>
   );

@@ -24,7 +24,7 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
   const { cursor } = player;
   const [closedRuns, setClosedRuns] = useState<ReadonlySet<string>>(new Set());
   const isWide = useMedia('(min-width: 48rem)');
-  const rowHeight = isWide ? 30 : 52;
+  const rowHeight = isWide ? 30 : 56;
   const rowsShown = useMemo(() => rowsAt(track, cursor, closedRuns), [track, cursor, closedRuns]);
   const times = useMemo(() => events.map((one) => one.atMs), [events]);
   const endMs = player.isFollowing ? nowMs : 0;
@@ -109,6 +109,7 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
                   isActive={index === rows.active}
                   isChosen={node.id === chosenId}
                   isClosed={closedRuns.has(node.id)}
+                  isWide={isWide}
                   liveText={node.callId ? liveTexts.get(node.callId)?.text : undefined}
                   onToggle={toggle}
                   onOpen={(one, place) => {

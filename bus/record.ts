@@ -49,6 +49,23 @@ const silenceMs = 5000;
 export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys | undefined): RecordReader {
   const stream = streamNames(namespace).events;
   const verify = publicKeys && openVerifierAside(publicKeys);
+  const underWay = new Set<() => void>();
+  const hinted = new Set<() => void>();
+  /** What is asked while the broker is away is never sent; resolves when it is back. */
+  let back: PromiseWithResolvers<void> | undefined;
+  void (async () => {
+    for await (const { type } of bus.connection.status()) {
+      if (type === 'disconnect') {
+        back ??= Promise.withResolvers<void>();
+        for (const stop of underWay) stop();
+      } else if (type === 'reconnect' || type === 'close') {
+        back?.resolve();
+        back = undefined;
+        for (const hint of hinted) hint();
+      }
+    }
+    back?.resolve();
+  })();
 
   async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
     const { subject: journal, seq: sequence, data: body, timestamp } = stored;
@@ -63,6 +80,7 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
   }
 
   async function readFrom(sequence: number): Promise<{ found: StoredMsg[]; pending: number }> {
+    await back?.promise;
     const found = bus.hasBatchGet ? await readBatch(sequence) : await readOneByOne(sequence);
     return { found, pending: found.at(-1)?.pending ?? 0 };
   }
@@ -78,6 +96,7 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
       messages.stop();
     };
     let silence = setTimeout(stop, silenceMs);
+    underWay.add(stop);
     try {
       for await (const one of messages) {
         found.push(one);
@@ -88,6 +107,7 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
       if (!isNotFound(error)) throw error;
     } finally {
       clearTimeout(silence);
+      underWay.delete(stop);
     }
     if (isSilent && found.length === 0) throw new Error('the broker does not answer');
     return found;
@@ -125,11 +145,11 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
     },
     watch(onHint) {
       const subscription = bus.connection.subscribe(`${namespace}.event.>`, { callback: () => onHint() });
-      const statuses = bus.connection.status();
-      void (async () => {
-        for await (const { type } of statuses) if (type === 'reconnect') onHint();
-      })();
-      return () => subscription.unsubscribe();
+      hinted.add(onHint);
+      return () => {
+        subscription.unsubscribe();
+        hinted.delete(onHint);
+      };
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Log } from '../../bus/log.ts';
-import type { RecordBatch, RecordReader } from '../../bus/record.ts';
+import type { Place, RecordBatch, RecordReader } from '../../bus/record.ts';
 import type { ReadModel } from './read-model.ts';
 
 /** What came since is looked for at least so often. */
@@ -40,13 +40,25 @@ export function followRecord(
   const stop = () => wake();
   signal.addEventListener('abort', stop, { once: true });
 
+  /** What is read and checked while the entries before it are written. */
+  let ahead: { record: string; batch: ReturnType<RecordReader['readAfter']> } | undefined;
+
+  function readAhead(place: Place, name: string): NonNullable<typeof ahead> {
+    const batch = record.readAfter(place);
+    // Whoever waits for it is told.
+    batch.catch(() => {});
+    return { record: name, batch };
+  }
+
   /** The next entries, or 'again' where there is nothing to take yet. */
   async function read(): Promise<RecordBatch | 'again'> {
     const progress = model.progress();
+    const reading = ahead ?? readAhead(progress, progress.record);
+    ahead = undefined;
     try {
-      const batch = await record.readAfter(progress);
+      const batch = await reading.batch;
       // It was begun anew meanwhile.
-      if (signal.aborted || model.progress().record !== progress.record) return 'again';
+      if (signal.aborted || model.progress().record !== reading.record) return 'again';
       if (batch !== 'other') return batch;
       log.warn({ place: progress }, 'the record is another than it was: the read model is built anew');
       model.beginAnew();
@@ -64,6 +76,8 @@ export function followRecord(
       const before = hints;
       const batch = await read();
       if (batch === 'again') continue;
+      const last = batch.entries.at(-1);
+      if (last && batch.pending > 0) ahead = readAhead(last, model.progress().record);
       for (const entry of batch.entries)
         if ('problem' in entry)
           log.warn(
@@ -72,7 +86,7 @@ export function followRecord(
           );
       model.take(batch.entries);
       if (batch.pending > 0) continue;
-      if (batch.entries.length > 0 || hints !== seenHints) quiet = 0;
+      if (last || hints !== seenHints) quiet = 0;
       seenHints = before;
       // A hint that came while it was read may be of what was not there yet.
       await sleep(hints === before ? (shortWaitsMs[quiet] ?? longestWaitMs) : shortWaitsMs[0]!);

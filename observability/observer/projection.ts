@@ -77,8 +77,7 @@ export function openProjection(database: DatabaseSync): Projection {
     const { event, journal, sequence, atMs, body } = entry;
     if (insertId.run(idBytes(event.id)).changes === 0) return false;
     const type = shortType(event.type);
-    const isMesh = journal.split('.').at(-3) === 'mesh' && event.data !== undefined && isMeshType(type);
-    if (isMesh) {
+    if (type.startsWith('mesh.') || type.startsWith('breaker.')) {
       insertEvent.run(sequence, null, journal, atMs, body);
       takeMesh(entry, type);
       return true;
@@ -152,8 +151,6 @@ export function openProjection(database: DatabaseSync): Projection {
     },
   };
 }
-
-const isMeshType = (type: string) => type.startsWith('mesh.') || type.startsWith('breaker.');
 
 export interface StoredRow {
   sequence: number;

@@ -3,7 +3,14 @@ import { deriveId, message } from '../schemas/envelope.ts';
 import { consumerNames } from '../schemas/destination.ts';
 import { journalSubject, streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
-import { eventId, openJournals, type Folded, type JournalOptions } from './journal.ts';
+import {
+  eventId,
+  openJournals,
+  readBelieved,
+  type Believing,
+  type Folded,
+  type JournalOptions,
+} from './journal.ts';
 
 /** A breaker as it was read; `tail` is what an append comes after. */
 export interface ReadBreaker {
@@ -40,8 +47,7 @@ export function openBreakers(
   process: string,
 ): BreakerJournals {
   const journals = openJournals({ ...options, initial: noBreaker, evolve: evolveBreaker });
-  const subjectOf = (pool: string) =>
-    journalSubject(options.namespace, { entity: 'mesh', taskId: 'mesh', role: 'breaker', id: pool });
+  const subjectOf = (pool: string) => breakerSubject(options.namespace, pool);
   return {
     async read(pool) {
       const tail = await journals.load(subjectOf(pool), true);
@@ -67,6 +73,17 @@ export function openBreakers(
       return stored && { breaker: stored.state, tail: stored };
     },
   };
+}
+
+const breakerSubject = (namespace: string, pool: string) =>
+  journalSubject(namespace, { entity: 'mesh', taskId: 'mesh', role: 'breaker', id: pool });
+
+/** The breaker of a pool as the record says it is, for who only looks; one without a journal is closed. */
+export async function readBreaker(reading: Omit<Believing, 'log'>, pool: string): Promise<Breaker> {
+  let breaker = noBreaker;
+  for await (const stored of readBelieved(reading, breakerSubject(reading.namespace, pool)))
+    breaker = evolveBreaker(breaker, stored);
+  return breaker;
 }
 
 /** Calls that wait for a worker of a pool: not handed out yet. */

@@ -2,9 +2,11 @@ import { headers } from '@nats-io/nats-core';
 import { DeliverPolicy, type StoredMsg } from '@nats-io/jetstream';
 import { v4 } from 'uuid';
 import { cloudEventType, rowOf, type DataOf, type TypeName } from '../schemas/catalogue.ts';
+import type { Breaker } from '../schemas/breaker.ts';
 import { taskIdOf, type Envelope } from '../schemas/envelope.ts';
 import type { Stored } from '../schemas/service.ts';
 import { journalSubject, streamNames, submitSubject } from '../schemas/subject.ts';
+import { readBreaker } from './breaker.ts';
 import { connect, type Bus, type Credentials } from './connect.ts';
 import { deadHeaders } from './dead-letter.ts';
 import { BrokerError } from './errors.ts';
@@ -70,6 +72,7 @@ export interface Client {
   live(taskId: string, onLive: (kind: string, data: Record<string, unknown>) => void): () => void;
   living(): Promise<Heartbeat[]>;
   backlogs(): Promise<Backlog[]>;
+  breaker(pool: string): Promise<Breaker>;
   deadLetters(): Promise<DeadLetter[]>;
   /** Puts a dead letter back where it waited, under a new message id and its old event id. */
   retry(id: string): Promise<DeadLetter>;
@@ -262,6 +265,7 @@ export async function openClient(
       }
       return found.toSorted((one, other) => one.consumer.localeCompare(other.consumer));
     },
+    breaker: (pool) => readBreaker({ bus, namespace, ...(verify ? { verify } : {}) }, pool),
     async deadLetters() {
       return (await deadLetterMessages()).map(deadOf);
     },

@@ -293,7 +293,10 @@ export async function* readJournal(
 export type Believing = Pick<JournalOptions<unknown>, 'bus' | 'namespace' | 'verify' | 'log'>;
 
 /** The events of a journal in order; what its author may not have said is passed over. */
-export async function* readBelieved(options: Believing, journal: string): AsyncGenerator<Stored> {
+export async function* readBelieved(
+  options: Omit<Believing, 'log'>,
+  journal: string,
+): AsyncGenerator<Stored> {
   const { bus, namespace } = options;
   for await (const entry of readJournal(bus, streamNames(namespace).events, journal, 1)) {
     if (entryProblem(options, namespace, signed(entry))) continue;

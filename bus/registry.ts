@@ -24,6 +24,8 @@ export interface ServedModel {
   queued?: number;
   /** Of one reply, over those of the last minute; absent where there was none. */
   tokensPerSecond?: number;
+  /** Of all its replies together, in the last seconds; for who can tell while they are written. */
+  outputTokensPerSecond?: number;
   memoryBytes?: number;
   gpuMemoryBytes?: number;
   /** Percent. */

@@ -12,6 +12,7 @@ import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
+import { telemetryVariables } from '../config/telemetry-variables.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { brokerUsers, browserReach, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
@@ -227,6 +228,7 @@ export function environmentOf(
   ]);
   const names = [
     ...passedOn,
+    ...telemetryVariables,
     ...addresses,
     ...(withNetwork.includes(program) ? passedToNetwork : []),
     ...(program === 'inference' ? keys : []),

@@ -19,6 +19,8 @@ import { followRecord } from './observer/follow.ts';
 import { openPage } from './observer/page-server.ts';
 import { openReadModel } from './observer/read-model.ts';
 import { openSessions } from './observer/sessions.ts';
+import { exportSpans } from './observer/span-export.ts';
+import { openSinks } from './observer/span-sink.ts';
 
 /** Whoever looks on waits for those who work. */
 const politeness = 5;
@@ -39,6 +41,22 @@ following.done.catch((error: unknown) => {
   // Without it every answer would be of yesterday; a fresh process begins where this one stands.
   log.fatal({ error }, 'the record is not followed any more');
   process.exit(1);
+});
+
+const sinks = await openSinks({
+  environment: process.env,
+  file: join(observerDirectory(stateDirectory), 'spans.jsonl'),
+  version: settings.version,
+  mesh: config.mesh.name,
+});
+const exporting = exportSpans({
+  model,
+  namespace,
+  sinks,
+  positionFile: join(observerDirectory(stateDirectory), 'spans-position.json'),
+  log,
+  living: observer.living,
+  signal: ending.signal,
 });
 
 await observer.serve(
@@ -98,6 +116,7 @@ await new Promise<void>((resolve) => {
   void observer.bus.connection.closed().then(() => resolve());
 });
 ending.abort();
+await exporting;
 await following.done;
 model.close();
 await observer.stop();

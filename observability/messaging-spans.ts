@@ -44,7 +44,7 @@ export function openMessagingSpans(
     const delivery = `${given.inputId} ${given.claim?.process ?? process} ${given.claim?.deliveries ?? 1}`;
     const key = `process ${journal} ${delivery}`;
     if (spans.has(key)) return spans.idOf(key);
-    const message = messageOf(given, role);
+    const message = messageOf(given, role, String(common[keys.task] ?? ''));
     if (!message) return delivered.get(`${journal} ${given.inputId}`);
     const { attributes, template, isRequest } = message;
     const parent = isRequest ? rootOf() : spanOfMessage(given.inputId);
@@ -95,7 +95,7 @@ export function openMessagingSpans(
     return id;
   }
 
-  function messageOf(given: Given, role: string) {
+  function messageOf(given: Given, role: string, taskId: string) {
     const command = given.command as Partial<Envelope> | undefined;
     if (command?.type && command.id) {
       const type = shortType(command.type);
@@ -107,7 +107,7 @@ export function openMessagingSpans(
         cause,
         sender: command.sender ?? '',
         atMs: saidAtMs(command) ?? 0,
-        attributes: attributesOf(inbox.template, command.id, command.subject, command.type, command.source),
+        attributes: attributesOf(inbox.template, command.id, taskId, command.type, command.source),
       };
     }
     const named = given.reference && byPlace.get(given.reference.sequence);
@@ -124,13 +124,7 @@ export function openMessagingSpans(
       cause: spanOfMessage(named.id),
       sender: named.role,
       atMs: named.atMs,
-      attributes: attributesOf(
-        inbox.template,
-        given.inputId,
-        undefined,
-        `dev.switchyard.${type}.v1`,
-        undefined,
-      ),
+      attributes: attributesOf(inbox.template, given.inputId, taskId, `dev.switchyard.${type}.v1`, undefined),
     };
   }
 
@@ -150,13 +144,13 @@ export function openMessagingSpans(
 function attributesOf(
   template: string,
   id: string,
-  taskId: string | undefined,
+  taskId: string,
   type: string,
   source: string | undefined,
 ) {
   return known({
     [keys.messagingSystem]: 'nats',
-    [keys.destination]: taskId === undefined ? undefined : template.replace('{taskId}', taskId),
+    [keys.destination]: template.replace('{taskId}', taskId),
     [keys.destinationTemplate]: template,
     [keys.messageId]: id,
     [keys.messageConversation]: taskId,

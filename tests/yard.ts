@@ -52,6 +52,8 @@ export interface YardOptions {
   /** Pools beside that of the script. */
   pools?: string[];
   overrides?: Overrides;
+  /** More variables for each process. */
+  environment?: Record<string, string>;
   mode?: 'local-only' | 'local+api';
 }
 
@@ -171,7 +173,10 @@ async function open(
   const faults = { ...options.faults };
   const deaths: Yard['deaths'] = [];
   const environment = (fault: string | undefined) =>
-    environmentOf(sandbox.level === 'none' ? undefined : sandbox.bwrap, fault);
+    ({
+      ...environmentOf(sandbox.level === 'none' ? undefined : sandbox.bwrap, fault),
+      ...options.environment,
+    });
   const launcher = openLauncher({
     checkout: checkoutRoot,
     stateDirectory,

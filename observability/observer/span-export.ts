@@ -1,0 +1,176 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Log } from '../../bus/log.ts';
+import type { Heartbeat } from '../../bus/registry.ts';
+import type { FinishedSpan, SpanAttributes } from '../finished-span.ts';
+import { openTrace, type TaskTrace } from '../spans.ts';
+import { keys, operations } from '../taxonomy.ts';
+import { storedEvent, type StoredRow } from './projection.ts';
+import type { ReadModel } from './read-model.ts';
+import type { SpanSink } from './span-sink.ts';
+
+export interface SpanExportOptions {
+  model: Pick<ReadModel, 'database' | 'progress'>;
+  namespace: string;
+  sinks: SpanSink[];
+  /** Where it is kept how far the spans were taken. */
+  positionFile: string;
+  log: Pick<Log, 'info' | 'warn' | 'debug'>;
+  /** Who is alive, for what is known of a span's process. */
+  living(): Heartbeat[];
+  signal: AbortSignal;
+}
+
+/** How far the spans of the record were taken. `record`: the building of the read model that `sequence` is of. */
+interface Position {
+  record: string;
+  sequence: number;
+  atMs: number;
+}
+
+const batchEvents = 500;
+const mostSpans = 512;
+const lookMs = 300;
+const mostTraces = 500;
+const longestWaitMs = 30_000;
+
+/**
+ * Sends the spans of the record until the signal aborts. How far they were taken is kept after they were: a crash sends
+ * some of them again, with the same ids, and loses none.
+ */
+export async function exportSpans(options: SpanExportOptions): Promise<void> {
+  const { model, sinks, log, signal, positionFile } = options;
+  if (sinks.length === 0) return;
+  const traces = new Map<number, TaskTrace>();
+  const facts = new Map<string, SpanAttributes>();
+  let position = readPosition(positionFile);
+  let from = position.sequence;
+  let sinceMs = 0;
+  let record = position.record;
+  log.info({ to: sinks.map((one) => one.name), position }, 'spans are exported');
+  while (!signal.aborted) {
+    const now = model.progress();
+    if (now.record !== record) {
+      // Another building of the read model, maybe of another record: its times say what was exported already.
+      traces.clear();
+      from = 0;
+      sinceMs = position.atMs;
+      record = now.record;
+    }
+    remember(facts, options.living());
+    const rows = model.database
+      .prepare(
+        `SELECT sequence, task, journal, at_ms AS atMs, body FROM event
+         WHERE sequence > ? AND at_ms >= ? ORDER BY sequence LIMIT ${batchEvents}`,
+      )
+      .all(from, sinceMs) as unknown as (StoredRow & { task: number | null })[];
+    const last = rows.at(-1);
+    if (!last) {
+      from = Math.max(from, now.sequence);
+      await sleep(lookMs, signal);
+      continue;
+    }
+    const spans = rows.flatMap((row) => spansOfRow(row)).map((span) => withFacts(span, facts));
+    for (let start = 0; start < spans.length && !signal.aborted; start += mostSpans)
+      await sendAll(spans.slice(start, start + mostSpans));
+    if (signal.aborted) break;
+    from = last.sequence;
+    position = { record, sequence: last.sequence, atMs: last.atMs };
+    writePosition(positionFile, position);
+  }
+  await Promise.allSettled(sinks.map((one) => one.close()));
+
+  function spansOfRow(row: StoredRow & { task: number | null }): FinishedSpan[] {
+    if (row.task === null) return [];
+    return traceOf(row.task, row.sequence).take(storedEvent(row));
+  }
+
+  /** The trace of a task up to an event; one that is not kept is made again from what came before. */
+  function traceOf(task: number, before: number): TaskTrace {
+    const kept = traces.get(task);
+    if (kept) {
+      traces.delete(task);
+      traces.set(task, kept);
+      return kept;
+    }
+    const trace = openTrace(options.namespace);
+    const earlier = model.database.prepare(
+      'SELECT sequence, journal, at_ms AS atMs, body FROM event WHERE task = ? AND sequence < ? ORDER BY sequence',
+    );
+    for (const row of earlier.iterate(task, before)) trace.take(storedEvent(row as unknown as StoredRow));
+    traces.set(task, trace);
+    if (traces.size > mostTraces) traces.delete(traces.keys().next().value!);
+    return trace;
+  }
+
+  /** To every sink, each as often as it takes. */
+  async function sendAll(spans: FinishedSpan[]): Promise<void> {
+    await Promise.all(
+      sinks.map(async (sink) => {
+        for (let waitMs = 500; !signal.aborted; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
+          try {
+            await sink.send(spans);
+            return;
+          } catch (error) {
+            log.warn(
+              { to: sink.name, spans: spans.length, error },
+              'spans were not taken; they are sent again',
+            );
+          }
+          await sleep(waitMs, signal);
+        }
+      }),
+    );
+  }
+}
+
+/** Processes that are gone are remembered for the spans that end after them. */
+const mostFacts = 1000;
+
+function remember(facts: Map<string, SpanAttributes>, living: Heartbeat[]): void {
+  for (const { process, threads, memoryBytes, cpuPercent } of living) {
+    facts.delete(process);
+    facts.set(process, {
+      [keys.threads]: threads,
+      [keys.memory]: memoryBytes,
+      ...(cpuPercent === undefined ? {} : { [keys.cpu]: cpuPercent }),
+    });
+  }
+  while (facts.size > mostFacts) facts.delete(facts.keys().next().value!);
+}
+
+/** Runs, tool calls and model calls say how their process was. */
+function withFacts(span: FinishedSpan, facts: Map<string, SpanAttributes>): FinishedSpan {
+  const isWork = Object.values<unknown>(operations).includes(span.attributes[keys.operation]);
+  const known = isWork ? facts.get(span.process) : undefined;
+  return known ? { ...span, attributes: { ...span.attributes, ...known } } : span;
+}
+
+function readPosition(file: string): Position {
+  try {
+    const { record, sequence, atMs } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Position>;
+    if (typeof record === 'string' && Number.isSafeInteger(sequence) && Number.isFinite(atMs))
+      return { record, sequence: sequence!, atMs: atMs! };
+  } catch {
+    // None yet, or damaged: from the beginning, and nobody is harmed by spans that come twice.
+  }
+  return { record: '', sequence: 0, atMs: 0 };
+}
+
+function writePosition(file: string, position: Position): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(`${file}.new`, JSON.stringify(position), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+function sleep(timeMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, timeMs);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

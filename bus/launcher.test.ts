@@ -77,3 +77,18 @@ test('launcher: does not wait for ever for a broker that does not let go of a de
   stillThere.unsubscribe();
   listening.unsubscribe();
 });
+
+test('launcher: a program that refuses to start is not started again, and its last words say why', async () => {
+  await mkdir(join(checkout, 'gpu-worker'), { recursive: true });
+  await writeFile(
+    join(checkout, 'gpu-worker/main.ts'),
+    "process.stderr.write('gpu-worker: it needs 9 GB and 1 GB is free\\n');\nprocess.exit(2);\n",
+  );
+  const before = deaths.length;
+  await expect(launcher.start('gpu-worker', ['--model', 'large'])).rejects.toThrow(
+    /the gpu-worker refuses to start: gpu-worker: it needs 9 GB and 1 GB is free/,
+  );
+  await sleep(1000);
+  expect(deaths).toHaveLength(before);
+  expect(launcher.children().map((one) => one.program)).not.toContain('gpu-worker');
+});

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
@@ -67,6 +67,8 @@ const shortestBackOffMs = 200;
 /** A process that lived this long is started again at once when it dies. */
 const healthyMs = 30_000;
 const stopPatienceMs = 10_000;
+/** With which a program ends that was told something wrong, rather than came to grief. */
+const refusedExitCode = 2;
 
 /** Starts role processes, restarts those that die, and gives back at once the messages that a dead one held. */
 export function openLauncher(options: LauncherOptions): Launcher {
@@ -139,6 +141,11 @@ export function openLauncher(options: LauncherOptions): Launcher {
         givingBack.add(back);
         if (isStopping) return;
         const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
+        if (code === refusedExitCode) {
+          // What is set wrong is as wrong the next time.
+          reject(new Error(`the ${program} refuses to start: ${lastLine(logFile)}; its log: ${logFile}`));
+          return;
+        }
         options.onDeath(child, how);
         const livedLong = Date.now() - startedAtMs > healthyMs;
         if (child.process === undefined)
@@ -210,6 +217,11 @@ async function answerTo({ answer }: LauncherOptions, program: Program, asked: un
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }
+}
+
+/** The last that a process wrote, which is why it ended. */
+function lastLine(file: string): string {
+  return readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? '';
 }
 
 /** What a child said of itself: the messages that it holds, and the subject on which it answers while it is connected. */

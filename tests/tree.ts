@@ -4,7 +4,8 @@ import { join } from 'node:path';
 /** The checkout's root. */
 export const root = join(import.meta.dirname, '..');
 
-const foreign = /(^|\/)(node_modules|\.switchyard|\.git|coverage)(\/|$)|^docs\/examples(\/|$)/;
+const foreign =
+  /(^|\/)(node_modules|\.switchyard|\.git|coverage)(\/|$)|^(docs\/examples|observability\/dashboard\/dist)(\/|$)/;
 
 /** Paths of our own files that fit a glob, from the root, in order. Nothing fetched, generated or of an example. */
 export function ownFiles(...globs: string[]): string[] {

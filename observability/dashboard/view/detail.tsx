@@ -23,6 +23,9 @@ interface DetailProps {
   areFactsShown: boolean;
 }
 
+/** A run of thousands of steps may have as many; each stands at its step too. */
+const mostIncidents = 12;
+
 /** All that is known of one bar, up to `cursor`. */
 export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }: DetailProps) {
   const places = node.events.filter((index) => index <= cursor);
@@ -30,6 +33,7 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
   const datas = places.map((index) => record.events[index]!.event);
   const opens = openedBy(node, record);
   const incidents = node.incidents.filter((one) => one.index <= cursor);
+  const left = incidents.length - mostIncidents;
   const sign = isOver ? node.outcome! : 'working';
   return (
     <article className="p-4">
@@ -44,7 +48,8 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
       <h2 className="m-0 mt-2 break-words text-base font-semibold">{node.label}</h2>
       {incidents.length > 0 ? (
         <ul className="m-0 mt-2 list-none space-y-1 p-0">
-          {incidents.map((one) => (
+          {left > 0 ? <li className="text-soft">{`${left} more`} before these</li> : null}
+          {incidents.slice(-mostIncidents).map((one) => (
             <li key={`${one.index}-${one.sign}`} className="flex items-start gap-2">
               <Chip name={one.sign} /> <span className="min-w-0 break-words">{one.text}</span>
             </li>

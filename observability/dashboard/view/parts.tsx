@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { shortType } from '../../../schemas/envelope.ts';
 import type { TestReport } from '../../../schemas/work.ts';
 import { lineOf } from '../../timeline.ts';
@@ -40,8 +40,9 @@ export function Output({ text, label }: { text: string; label: string }) {
 export function EventLine({ record, index }: { record: TaskRecord; index: number }) {
   const recorded = record.events[index]!;
   const line = lineOf(recorded, record.views[index]!);
+  const [isOpen, setOpen] = useState(false);
   return (
-    <details>
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary className="list-none">
         <span className="mono text-soft">{clockText(recorded.atMs)}</span>{' '}
         <span className="mono">{shortType(recorded.event.type)}</span>
@@ -49,7 +50,7 @@ export function EventLine({ record, index }: { record: TaskRecord; index: number
           <Words spans={line.spans.slice(3)} />
         </span>
       </summary>
-      <Json value={recorded} />
+      {isOpen ? <Json value={recorded} /> : null}
     </details>
   );
 }

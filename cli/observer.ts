@@ -28,7 +28,7 @@ export async function pagePortFor(
 }
 
 /** The port if it is free, or with 0 any that is. */
-function freePort(port: number): Promise<number | undefined> {
+export function freePort(port: number): Promise<number | undefined> {
   const server = createServer();
   return new Promise((resolve) => {
     server.once('error', () => resolve(undefined));

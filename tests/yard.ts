@@ -5,17 +5,19 @@ import { stringify } from 'yaml';
 import { openClient, type Client, type Recorded } from '../bus/client.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials, readPublicKeys } from '../bus/credentials.ts';
-import { openLauncher, type Launcher } from '../bus/launcher.ts';
+import { openLauncher, type Child, type Launcher } from '../bus/launcher.ts';
+import type { BrowserAccess } from '../bus/nats-config.ts';
 import { startServer, type RunningServer } from '../bus/nats-server.ts';
 import { serverBinary } from '../bus/server-fixture.ts';
 import { ensureStreams } from '../bus/streams.ts';
+import { answerObserver, freePort } from '../cli/observer.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides, type Overrides } from '../config/overrides.ts';
 import { checkoutRoot, createStateDirectory } from '../config/state.ts';
 import { lockStateDirectory } from '../config/state-lock.ts';
 import type { Scene } from '../inference/backends/script.ts';
 import { shortType } from '../schemas/envelope.ts';
-import { brokerUsers, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
+import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { SubmitRequest } from '../schemas/request.ts';
 import { roles, type Role } from '../schemas/row.ts';
 import { streamNames } from '../schemas/subject.ts';
@@ -55,6 +57,8 @@ export interface YardOptions {
   /** More variables for each process. */
   environment?: Record<string, string>;
   mode?: 'local-only' | 'local+api';
+  /** Serves the page, and lets its browsers in; the observer is started with `startObserver`. */
+  hasPage?: boolean;
 }
 
 /** A real mesh for a test: nats-server, generated credentials, role processes, a scripted model, a repository. */
@@ -87,6 +91,10 @@ export interface Yard {
   /** One more process, kept by the launcher. */
   start(role: Role, fault?: string): Promise<void>;
   startBare(role: Role, fault?: string): BareProcess;
+  startObserver(): Promise<Child>;
+  /** Where the page and its WebSocket are; 0 without a page. */
+  pagePort: number;
+  socketPort: number;
   /** kill -9 to every process of the role that the launcher keeps. */
   kill(role: Role): void;
   killBroker(): Promise<void>;
@@ -139,9 +147,22 @@ async function open(
     ...permissionsOf(name, namespace, pools),
   }));
   const binary = await serverBinary();
-  const startOn = (port: number) =>
-    startServer({ binary, stateDirectory, name: 'yard', durability: 'process', users, port });
-  let server = await startOn(0);
+  const pagePort = options.hasPage ? ((await freePort(0)) ?? 0) : 0;
+  let browserUsers: BrowserAccess['users'] = [];
+  const startOn = (at: { port: number; socketPort: number }) => {
+    const page = {
+      browsers: {
+        origins: [`http://127.0.0.1:${pagePort}`],
+        ...browserReach(namespace),
+        users: browserUsers,
+      },
+      websocketPort: at.socketPort,
+    };
+    const settings = { binary, stateDirectory, name: 'yard', durability: 'process' as const, users };
+    return startServer({ ...settings, port: at.port, ...(pagePort > 0 ? page : {}) });
+  };
+  let server = await startOn({ port: 0, socketPort: 0 });
+  const socketPort = server.ports.find(({ name }) => name === 'websocket')?.port ?? 0;
   closing.push(() => server.stop());
   const { url, port } = server;
   const connectAs = async (user: string) => {
@@ -172,11 +193,10 @@ async function open(
 
   const faults = { ...options.faults };
   const deaths: Yard['deaths'] = [];
-  const environment = (fault: string | undefined) =>
-    ({
-      ...environmentOf(sandbox.level === 'none' ? undefined : sandbox.bwrap, fault),
-      ...options.environment,
-    });
+  const environment = (fault: string | undefined) => ({
+    ...environmentOf(sandbox.level === 'none' ? undefined : sandbox.bwrap, fault),
+    ...options.environment,
+  });
   const launcher = openLauncher({
     checkout: checkoutRoot,
     stateDirectory,
@@ -186,6 +206,12 @@ async function open(
     // Here processes are killed one after the other on purpose.
     longestBackOffMs: 200,
     environment: (role) => environment(faults[role as Role]?.shift()),
+    answer: answerObserver({
+      async letIn(named) {
+        browserUsers = named;
+        await server.letIn(named);
+      },
+    }),
     onDeath: ({ program }, how) => void deaths.push({ role: program as Role, how }),
   });
   closing.push(() => launcher.stop());
@@ -240,6 +266,13 @@ async function open(
       bare.push(started);
       return started;
     },
+    startObserver: () =>
+      launcher.start(
+        'observer',
+        pagePort > 0 ? ['--page-port', String(pagePort), '--socket-port', String(socketPort)] : [],
+      ),
+    pagePort,
+    socketPort,
     kill(role) {
       for (const child of launcher.children()) if (child.program === role) child.kill('SIGKILL');
     },
@@ -248,7 +281,7 @@ async function open(
       await server.exited;
     },
     async startBroker() {
-      server = await startOn(port);
+      server = await startOn({ port, socketPort });
       const { connection } = client.bus;
       await eventually(() => connection.rtt().catch(() => undefined), 'the client to be connected again');
       await eventually(
@@ -300,7 +333,7 @@ function overridesOf(area: string, options: YardOptions, isWithoutSandbox: boole
 
 /** A role hears its own replies only. */
 const repliesOf = (user: string) =>
-  roles.some((role) => role === user) ? { inboxPrefix: inboxPrefixOf(user) } : {};
+  [...roles, 'observer'].includes(user) ? { inboxPrefix: inboxPrefixOf(user) } : {};
 
 async function forgetSoon(admin: Bus, windowMs: number): Promise<void> {
   for (const name of Object.values(streams)) {

@@ -1,4 +1,4 @@
-import { connect as dial, type NatsConnection } from '@nats-io/transport-node';
+import { connect as dial, type NatsConnection, type TlsOptions } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { failBrokenRequests } from './broken-requests.ts';
 import { withoutPassword } from './debian-package.ts';
@@ -68,7 +68,7 @@ async function dialPatiently(
         servers: url,
         name,
         // Where encryption is asked for, a server without it is refused before it is told the password.
-        ...(url.startsWith('tls://') ? { tls: {} } : {}),
+        ...(url.startsWith('tls://') ? { tls: encryptionFor(url) } : {}),
         // What a server says of its other addresses may lead nowhere from here.
         ignoreClusterUpdates: true,
         ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
@@ -87,6 +87,13 @@ async function dialPatiently(
           { cause: error },
         );
       }
+      if (/certificate|altnames|does not support 'tls'/i.test(text)) {
+        throw new BrokerError(
+          `the nats-server at ${withoutPassword(url)} does not prove who it is (${text})`,
+          'name the certificate of its authority (PEM) in the variable NODE_EXTRA_CA_CERTS, and the server by a name that its own certificate holds',
+          { cause: error },
+        );
+      }
       if (Date.now() >= until) {
         throw new BrokerError(
           `no nats-server answers at ${withoutPassword(url)} (${text})`,
@@ -97,4 +104,13 @@ async function dialPatiently(
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }
+}
+
+/**
+ * Where a server is named by its address, the client would hold its certificate against `localhost`; given as `host` it
+ * is held against that address.
+ */
+function encryptionFor(url: string): TlsOptions {
+  const host = new URL(url).hostname.replaceAll(/[[\]]/g, '');
+  return { host } as TlsOptions;
 }

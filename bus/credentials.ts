@@ -66,6 +66,31 @@ export async function readPublicKeys(stateDirectory: string): Promise<Record<str
   >;
 }
 
+/**
+ * Puts the credentials of these users, and everyone's public keys, into another state folder, for the owner's eyes only:
+ * what a host needs that joins the mesh, and no other secret. Throws an Error as `readCredential` does.
+ */
+export async function exportCredentials(
+  stateDirectory: string,
+  userNames: string[],
+  target: string,
+): Promise<void> {
+  const credentials = await Promise.all(userNames.map((name) => readCredential(stateDirectory, name)));
+  const publicKeys = await readPublicKeys(stateDirectory);
+  const folder = folderOf(target);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await refuseReadable(folder, '700');
+  const put = async (name: string, content: unknown) =>
+    rename(await writePrivate(folder, name, content), join(folder, `${name}.json`));
+  for (const { name, password, privateKey } of credentials) await put(name, { name, password, privateKey });
+  await put(PUBLIC_KEYS, publicKeys);
+}
+
+/** Whether a state folder holds what the launcher of a mesh has: the folder of a host that joined does not. */
+export async function holdsAdmin(stateDirectory: string): Promise<boolean> {
+  return (await stat(join(folderOf(stateDirectory), 'admin.json')).catch(() => undefined)) !== undefined;
+}
+
 function folderOf(stateDirectory: string): string {
   return join(stateDirectory, 'credentials');
 }

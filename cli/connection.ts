@@ -5,6 +5,7 @@ import { readCredential, readPublicKeys } from '../bus/credentials.ts';
 import { BrokerError } from '../bus/errors.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
+import { configOfJoined, readJoined } from '../config/joined.ts';
 import { loadConfig } from '../config/load.ts';
 import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
@@ -31,7 +32,8 @@ export function settingsOf({ options, environment }: Pick<Call<unknown>, 'option
   config: Config;
 } {
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
-  const file = options.config ?? readMeshFile(stateDirectory)?.configFile;
+  const file =
+    options.config ?? readMeshFile(stateDirectory)?.configFile ?? configOfJoined(stateDirectory, environment);
   return { stateDirectory, config: loadConfig({ file, stateDirectory, environment }) };
 }
 
@@ -53,7 +55,7 @@ export async function withMesh<Result>(
 async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment'>): Promise<Connection> {
   const { stateDirectory, config } = settingsOf(call);
   const mesh = config.mesh.url === undefined ? readRunningMesh(stateDirectory) : undefined;
-  const url = config.mesh.url ?? mesh?.url;
+  const url = config.mesh.url ?? mesh?.url ?? readJoined(stateDirectory)?.url;
   if (url === undefined) {
     throw new BrokerError(
       `no mesh runs on ${stateDirectory}`,

@@ -1,7 +1,7 @@
 import { delimiter, join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
-import { loadCredentials } from '../bus/credentials.ts';
+import { loadCredentials, readCredential } from '../bus/credentials.ts';
 import { fetchDebianPackage } from '../bus/debian-package.ts';
 import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
@@ -14,7 +14,7 @@ import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { telemetryVariables } from '../config/telemetry-variables.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
-import { brokerUsers, browserReach, permissionsOf } from '../schemas/permissions.ts';
+import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
@@ -165,6 +165,19 @@ export async function reachBroker(config: Config, stateDirectory: string, url: s
   return connect(url, 'launcher', user);
 }
 
+/** Reaches the broker of a mesh from a host that joined it: as the role alone, which is all that it was given. */
+export async function reachBrokerAs(
+  role: Role,
+  config: Config,
+  stateDirectory: string,
+  url: string,
+): Promise<Bus> {
+  const own = brokerCredentials(config.mesh);
+  if (own) return connect(url, 'launcher', own);
+  const { password } = await readCredential(stateDirectory, role);
+  return connect(url, 'launcher', { user: role, password, inboxPrefix: inboxPrefixOf(role) });
+}
+
 /** Where bubblewrap is: named, on the PATH, or fetched without root; undefined with a word where it cannot be had. */
 export async function findSandbox(environment: Environment, say: Say): Promise<string | undefined> {
   const named = environment['SWITCHYARD_BWRAP'];
@@ -228,7 +241,7 @@ export function environmentOf(
   ]);
   const names = [
     ...passedOn,
-    ...telemetryVariables,
+    ...telemetryVariables.map((one) => one.name),
     ...addresses,
     ...(withNetwork.includes(program) ? passedToNetwork : []),
     ...(program === 'inference' ? keys : []),
@@ -253,6 +266,8 @@ export interface RolesOptions {
   bus: Bus;
   bubblewrap: string | undefined;
   configFile: string | undefined;
+  /** Where the broker is, if the state folder does not say so. */
+  brokerUrl?: string | undefined;
   faults?: Partial<Record<Role, string>>;
   onDeath(child: Child, how: string): void;
   answer?(program: Program, asked: unknown): Promise<unknown>;
@@ -271,7 +286,10 @@ export function openRoles(options: RolesOptions): Launcher {
     checkout: checkoutRoot,
     stateDirectory: options.stateDirectory,
     logsDirectory: logsDirectory(options.stateDirectory),
-    args: options.configFile ? ['--config', options.configFile] : [],
+    args: [
+      ...(options.configFile ? ['--config', options.configFile] : []),
+      ...(options.brokerUrl ? ['--broker', options.brokerUrl] : []),
+    ],
     bus: options.bus,
     onDeath: options.onDeath,
     ...(options.answer ? { answer: options.answer } : {}),

@@ -5,12 +5,14 @@ import { registerApply } from './apply.ts';
 import { registerApprove } from './approve.ts';
 import { registerCancel } from './cancel.ts';
 import { registerConfig } from './config.ts';
+import { registerCredentials } from './credentials.ts';
 import { registerDashboard } from './dashboard.ts';
 import { registerDead } from './dead.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { registerFix } from './fix.ts';
+import { registerHealthy } from './healthy.ts';
 import { registerList } from './list.ts';
 import { registerModels } from './models.ts';
 import { registerPause } from './pause.ts';
@@ -45,6 +47,8 @@ const verbs = [
   registerRebuild,
   registerDead,
   registerDoctor,
+  registerHealthy,
+  registerCredentials,
   registerModels,
   registerConfig,
   registerVersion,

@@ -1,18 +1,23 @@
 import type { Command } from 'commander';
-import { BrokerError } from '../bus/errors.ts';
+import type { Bus } from '../bus/connect.ts';
 import type { Program } from '../bus/launcher.ts';
 import { ensureStreams } from '../bus/streams.ts';
-import { loadConfig } from '../config/load.ts';
-import { readRunningMesh } from '../config/running-mesh.ts';
 import { nearest } from '../config/problems.ts';
-import { resolveStateDirectory } from '../config/state.ts';
 import { roles } from '../schemas/row.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { requireLlama, workerArguments, type WorkerOptions } from './gpu-worker.ts';
-import { findSandbox, openRoles, poolsOf, reachBroker } from './mesh.ts';
+import { findMesh, isEncrypted, requireCredential, userOf, type FoundMesh } from './find-mesh.ts';
+import { findSandbox, openRoles, poolsOf, reachBroker, reachBrokerAs } from './mesh.ts';
+import { tellStarted } from './started.ts';
 
 const startable: Program[] = [...roles, 'gpu-worker'];
+
+interface StartOptions extends WorkerOptions {
+  state?: string;
+  config?: string;
+  broker?: string;
+}
 
 export function registerStart(program: Command): void {
   program
@@ -21,6 +26,10 @@ export function registerStart(program: Command): void {
     .summary('start one more process of a role, or a gpu-worker')
     .description(
       'Starts a process of a role that joins the running mesh and takes its share, until Ctrl-C. Stopping it loses nothing. A gpu-worker answers model calls with llama.cpp; the options are for it.',
+    )
+    .option(
+      '--broker <url>',
+      'address of the broker of a mesh on another host; left out: as the state folder says',
     )
     .option('--model <model>', 'a GGUF file, or the name of a model of the backend `llama`')
     .option('--pool <pool>', "the pool it serves; left out: the model's, or `gpu` for a file")
@@ -36,20 +45,17 @@ export function registerStart(program: Command): void {
         '  ./switchyard start coder',
         '  ./switchyard start inference',
         '  ./switchyard start gpu-worker --model qwen3-8b-q4.gguf',
+        '  ./switchyard start coder --state joined --broker nats://build-host:4222',
       ].join('\n'),
     )
     .action(async (program: string, _options: unknown, command: Command) => {
-      process.exitCode = await start(
-        program,
-        command.optsWithGlobals<{ state?: string; config?: string } & WorkerOptions>(),
-        process.env,
-      );
+      process.exitCode = await start(program, command.optsWithGlobals<StartOptions>(), process.env);
     });
 }
 
 async function start(
   name: string,
-  options: { state?: string; config?: string } & WorkerOptions,
+  options: StartOptions,
   environment: Record<string, string | undefined>,
 ): Promise<number> {
   const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -60,20 +66,12 @@ async function start(
       './switchyard start --help',
       exitCodes.usage,
     );
-  const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
-  const file = options.config ?? readRunningMesh(stateDirectory)?.configFile;
-  const config = loadConfig({ file, stateDirectory, environment });
-  const url = config.mesh.url ?? readRunningMesh(stateDirectory)?.url;
-  if (url === undefined)
-    throw new BrokerError(
-      `no mesh runs on ${stateDirectory}`,
-      'start one with `./switchyard up`, name its folder with --state DIR, or name a server in mesh.url',
-    );
+  const membership = findMesh(options, environment);
+  const { stateDirectory, file, config, url } = membership;
   const args = program === 'gpu-worker' ? workerArguments(options, config) : workerOptionsRefused(options);
   if (program === 'gpu-worker') await requireLlama(say);
   const bubblewrap = await findSandbox(environment, say);
-  const bus = await reachBroker(config, stateDirectory, url);
-  await ensureStreams(bus, config.mesh.namespace, poolsOf(config), config.mesh.leaseMs);
+  const bus = await reach(membership, program, say);
   const launcher = openRoles({
     config,
     stateDirectory,
@@ -81,6 +79,7 @@ async function start(
     bus,
     bubblewrap,
     configFile: file,
+    brokerUrl: options.broker,
     onDeath: (child, how) =>
       say(
         `the ${child.program} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`,
@@ -90,15 +89,33 @@ async function start(
     process.once('SIGINT', () => resolve(130));
     process.once('SIGTERM', () => resolve(0));
   });
+  let stopTelling = () => {};
   try {
     const child = await launcher.start(program, args);
+    stopTelling = tellStarted(stateDirectory, { program, url }, launcher);
     say(`${child.process} (pid ${child.pid}) serves in the mesh at ${url} until Ctrl-C`);
     const ended = bus.connection.closed().then(() => exitCodes.unreachable);
     return await Promise.race([interrupted, ended]);
   } finally {
+    stopTelling();
     await launcher.stop();
     await bus.connection.close().catch(() => {});
   }
+}
+
+/** As the launcher of the mesh on this folder, or from another host as the role alone. Throws BrokerError and CommandError. */
+async function reach(membership: FoundMesh, program: Program, say: (line: string) => void): Promise<Bus> {
+  const { stateDirectory, config, url } = membership;
+  if (!membership.isElsewhere) {
+    const bus = await reachBroker(config, stateDirectory, url);
+    await ensureStreams(bus, config.mesh.namespace, poolsOf(config), config.mesh.leaseMs);
+    return bus;
+  }
+  const role = userOf(program);
+  await requireCredential(stateDirectory, role);
+  if (!isEncrypted(url))
+    say(`what is said to ${url} is not encrypted; let it cross a network that you trust only`);
+  return reachBrokerAs(role, config, stateDirectory, url);
 }
 
 /** Options that would say nothing to a role's process are no options of it. */

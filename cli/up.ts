@@ -8,6 +8,7 @@ import type { Launcher } from '../bus/launcher.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
+import { readJoined } from '../config/joined.ts';
 import { loadConfig } from '../config/load.ts';
 import { removeMeshFile, writeMeshFile } from '../config/mesh-file.ts';
 import { modelDefinitions } from '../config/model-options.ts';
@@ -18,6 +19,7 @@ import { packageVersion } from '../config/membership.ts';
 import { modelFlagForms } from '../inference/model-flag.ts';
 import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, hasOnlyDemoReplies, makeDemoRepository } from './demo.ts';
+import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { runFirstTask } from './first-task.ts';
 import { requireLlama, startWorkers } from './gpu-worker.ts';
@@ -86,6 +88,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   const isDemo = options.demo === true && options.repo === undefined && options.model === undefined;
   requireTask(options, isDemo);
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
+  refuseJoined(stateDirectory);
   createStateDirectory(stateDirectory);
   const lock = lockFor(stateDirectory);
   const closing: (() => Promise<void> | void)[] = [() => lock.release()];
@@ -185,6 +188,17 @@ async function up(options: UpOptions, environment: Record<string, string | undef
   } finally {
     for (const close of closing.toReversed()) await close();
   }
+}
+
+/** The folder of a host that joined a mesh holds keys that a mesh of its own would make anew. */
+function refuseJoined(stateDirectory: string): void {
+  const joined = readJoined(stateDirectory);
+  if (joined === undefined) return;
+  throw new CommandError(
+    `${stateDirectory} was made to join the mesh "${joined.name}" at ${joined.url}; a mesh of its own needs another folder`,
+    './switchyard start ROLE, or another folder with --state DIR',
+    exitCodes.usage,
+  );
 }
 
 /** That another mesh has the folder is no wrong usage. */

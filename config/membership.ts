@@ -4,10 +4,14 @@ import { brokerCredentials } from './broker-credentials.ts';
 import type { Config } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
 import { loadConfig } from './load.ts';
+import { configOfJoined, readJoined } from './joined.ts';
 import { readMeshFile } from './mesh-file.ts';
 import { checkoutRoot, resolveStateDirectory } from './state.ts';
 
-/** What a process is told to be and where: `node agents/main.ts coder --state DIR`, and variables of the same names. */
+/**
+ * What a process is told to be and where: `node agents/main.ts coder --state DIR`, and variables of the same names.
+ * `--broker URL` says where the mesh's broker is, as seen from another host.
+ */
 export interface ProcessSettings {
   config: Config;
   mesh: Config['mesh'];
@@ -25,8 +29,13 @@ export function processSettings(
 ): ProcessSettings {
   const stateFlag = flag(argv, '--state');
   const stateDirectory = resolveStateDirectory({ flag: stateFlag, environment });
-  const config = loadConfig({ file: flag(argv, '--config'), stateDirectory, environment });
-  const url = config.mesh.url ?? readMeshFile(stateDirectory)?.url;
+  const file = flag(argv, '--config') ?? configOfJoined(stateDirectory, environment);
+  const config = loadConfig({ file, stateDirectory, environment });
+  const url =
+    flag(argv, '--broker') ??
+    config.mesh.url ??
+    readMeshFile(stateDirectory)?.url ??
+    readJoined(stateDirectory)?.url;
   if (url === undefined) {
     throw new ConfigurationError([
       `no mesh runs on ${stateDirectory}: start one with \`./switchyard up\`, or name a server in mesh.url`,

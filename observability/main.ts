@@ -25,6 +25,7 @@ import { openSinks } from './observer/span-sink.ts';
 /** Whoever looks on waits for those who work. */
 const politeness = 5;
 const sweepMs = 30_000;
+const takenMs = 2000;
 
 const settings = processSettings(process.argv, process.env);
 const { config, stateDirectory } = settings;
@@ -86,21 +87,33 @@ async function openDashboard(): Promise<void> {
     () => void sessions.sweep().catch((error: unknown) => log.warn({ error }, 'sessions were not ended')),
     sweepMs,
   );
-  const page = await openPage({
+  const options = {
     port: pagePort,
-    listen: flag('--page-listen'),
     folder: join(checkoutRoot, 'observability/dashboard/dist'),
     sessions,
     socketUrl: () => `ws://127.0.0.1:${socketPort}`,
     namespace,
     mesh: config.mesh.name,
     log,
-  });
+  };
+  let page = await openPage(options).catch(laterIfTaken);
   ending.signal.addEventListener('abort', () => {
     clearInterval(sweeping);
-    page.close();
-    page.closeAllConnections();
+    page?.close();
+    page?.closeAllConnections();
   });
+
+  /** Somebody else took the port since it was chosen: questions are answered all the same. */
+  function laterIfTaken(error: unknown): undefined {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    log.error({ port: pagePort }, 'the port of the page is taken; it is served as soon as that is free');
+    setTimeout(() => {
+      void openPage(options)
+        .catch(laterIfTaken)
+        .then((opened) => (page = opened));
+    }, takenMs).unref();
+    return undefined;
+  }
 }
 
 process.on('SIGHUP', () => {

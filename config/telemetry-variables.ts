@@ -1,25 +1,129 @@
+import type { EnvironmentVariable } from './environment.ts';
+
 /**
- * Variables of OpenTelemetry that a process is given, with the names that its specification gives them. Where, how and
- * to whom is exported is read by Switchyard; the rest by OpenTelemetry's own exporters.
+ * Variables of OpenTelemetry, by the names of its specification, and of our mode; every process is given them. Where and
+ * how is exported is read by Switchyard, the rest by OpenTelemetry's own exporters.
  */
-export const telemetryVariables = [
-  'OBS_MODE',
-  'OTEL_SDK_DISABLED',
-  'OTEL_TRACES_EXPORTER',
-  'OTEL_METRICS_EXPORTER',
-  'OTEL_LOGS_EXPORTER',
-  'OTEL_METRIC_EXPORT_INTERVAL',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-  'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
-  'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
-  'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT',
-  'OTEL_EXPORTER_OTLP_PROTOCOL',
-  'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL',
-  'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
-  'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL',
-  'OTEL_EXPORTER_OTLP_HEADERS',
-  'OTEL_EXPORTER_OTLP_TIMEOUT',
-  'OTEL_EXPORTER_OTLP_COMPRESSION',
-  'OTEL_EXPORTER_OTLP_CERTIFICATE',
-  'OTEL_EXPORTER_OTLP_INSECURE',
-] as const;
+export const telemetryVariables: EnvironmentVariable[] = [
+  {
+    name: 'OBS_MODE',
+    setBy: 'person',
+    meaning:
+      'What leaves the processes while nobody switched it with `switchyard obs`: `shipping`, spans alone, or `debug`, also logs in full and metrics',
+    standard: 'shipping',
+    example: 'debug',
+  },
+  {
+    name: 'OTEL_SDK_DISABLED',
+    setBy: 'person',
+    meaning: '`true`: nothing is exported',
+    standard: 'what the others say',
+  },
+  {
+    name: 'OTEL_TRACES_EXPORTER',
+    setBy: 'person',
+    meaning:
+      'Where spans go: `otlp`, `file` (OTLP JSON lines in the state folder), both with a comma, or `none`',
+    standard: '`otlp` where a collector is set, else none',
+    example: 'file',
+  },
+  {
+    name: 'OTEL_METRICS_EXPORTER',
+    setBy: 'person',
+    meaning: 'Where metrics go in debug mode: `otlp` or `none`',
+    standard: '`otlp` where a collector is set, else none',
+  },
+  {
+    name: 'OTEL_LOGS_EXPORTER',
+    setBy: 'person',
+    meaning: 'Where logs go in debug mode, beside their files: `otlp` or `none`',
+    standard: '`otlp` where a collector is set, else none',
+  },
+  {
+    name: 'OTEL_METRIC_EXPORT_INTERVAL',
+    setBy: 'person',
+    meaning: 'Milliseconds between two exports of metrics in debug mode',
+    standard: '10000',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    setBy: 'person',
+    meaning: "The collector's address",
+    standard: 'nothing is exported',
+    example: 'http://127.0.0.1:4318',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    setBy: 'person',
+    meaning: 'The whole address for spans alone',
+    standard: 'OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_METRICS_ENDPOINT',
+    setBy: 'person',
+    meaning: 'The whole address for metrics alone',
+    standard: 'OTEL_EXPORTER_OTLP_ENDPOINT with /v1/metrics',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_LOGS_ENDPOINT',
+    setBy: 'person',
+    meaning: 'The whole address for logs alone',
+    standard: 'OTEL_EXPORTER_OTLP_ENDPOINT with /v1/logs',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+    setBy: 'person',
+    meaning: 'How the collector is spoken to: `http/protobuf` or `grpc`',
+    standard: 'http/protobuf',
+    example: 'grpc',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL',
+    setBy: 'person',
+    meaning: 'The same for spans alone',
+    standard: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_METRICS_PROTOCOL',
+    setBy: 'person',
+    meaning: 'The same for metrics alone',
+    standard: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_LOGS_PROTOCOL',
+    setBy: 'person',
+    meaning: 'The same for logs alone',
+    standard: 'OTEL_EXPORTER_OTLP_PROTOCOL',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_HEADERS',
+    setBy: 'person',
+    meaning: 'What the collector is shown, such as a key: `name=value`, more with a comma',
+    standard: 'nothing',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_TIMEOUT',
+    setBy: 'person',
+    meaning: 'Milliseconds that an export may take',
+    standard: '10000',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_COMPRESSION',
+    setBy: 'person',
+    meaning: '`gzip`: exports are compressed',
+    standard: 'they are not',
+    example: 'gzip',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    setBy: 'person',
+    meaning: "File of the certificate that the collector's is checked with",
+    standard: 'those of the system',
+  },
+  {
+    name: 'OTEL_EXPORTER_OTLP_INSECURE',
+    setBy: 'person',
+    meaning: '`true`: gRPC without encryption, where the address does not begin with http',
+    standard: 'encrypted',
+  },
+];

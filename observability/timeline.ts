@@ -110,5 +110,17 @@ function meshLine(type: EventOf<'mesh'>, data: unknown): Words {
       const { pool, why } = data as DataOf<typeof type>;
       return { glyph: '✓', tone: 'good', spans: [span(`the pool ${pool} is back: ${why}`, 'good')] };
     }
+    case 'mesh.mode': {
+      const { mode, role, process } = data as DataOf<typeof type>;
+      return {
+        glyph: '◎',
+        tone: 'dim',
+        spans: [span(`${process ?? role ?? 'every process'} is observed in ${mode} mode`)],
+      };
+    }
+    case 'mesh.crash': {
+      const { why } = data as DataOf<typeof type>;
+      return { glyph: '✗', tone: 'bad', spans: [span(why, 'bad')] };
+    }
   }
 }

@@ -47,6 +47,8 @@ export function evolveBreaker(breaker: Breaker, stored: Stored): Breaker {
       return { phase: 'half-open', why, sinceMs: given.atMs, untilMs, trips, counts, probe };
     }
     case 'mesh.dead_lettered':
+    case 'mesh.mode':
+    case 'mesh.crash':
       return breaker;
   }
 }

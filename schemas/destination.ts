@@ -75,8 +75,8 @@ export function destinationsOf(row: Row, namespace: string, hole: Hole, author?:
   switch (row.kind) {
     case 'event': {
       const subject = journalOf(namespace, row, author ?? hole('role'), hole);
-      const isBreaker = row.journal === 'mesh' && meshJournalOf(row.type) === 'breaker';
-      const channel = isBreaker ? 'journal.breaker' : `journal.${row.journal}`;
+      const kind = row.journal === 'mesh' ? meshJournalOf(row.type) : row.journal;
+      const channel = kind === 'dead' ? 'journal.mesh' : `journal.${kind}`;
       return [{ channel, subject, stream: 'events' }];
     }
     case 'request': {

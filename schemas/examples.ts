@@ -14,13 +14,11 @@ const process = 'coder.5f2a9c31';
 
 const claim = { sequence: 7, deliveries: 1, process };
 const given = { atMs, inputId: deriveId('example', 'input'), process, claim };
+const observed = { atMs, inputId: deriveId('example', 'observed'), process: 'operator.0c1d2e3f' };
 const spend = { calls: 2, inputTokens: 1840, outputTokens: 212, costMicroDollars: 4100 };
 const repository = { path: '/srv/code/meeting-slots', baseCommit, branch: 'main', uncommittedFiles: 0 };
-const item = {
-  role: 'coder' as const,
-  goal: 'Back-to-back meetings do not overlap',
-  acceptance: 'All tests pass',
-};
+const goal = 'Back-to-back meetings do not overlap';
+const item = { role: 'coder' as const, goal, acceptance: 'All tests pass' };
 const finding = {
   id: 'mutates-argument',
   severity: 'blocking' as const,
@@ -308,6 +306,15 @@ export const examples: { [Name in TypeName]: DataOf<Name> } = {
   },
   'breaker.half_opened': { ...breakerChange, why: 'it rested for 5 s', probe: inference },
   'breaker.closed': { ...breakerChange, why: 'small-coder answered its probe' },
+  'mesh.mode': { given: observed, role: 'coder', mode: 'debug', untilMs: atMs + 300_000 },
+  'mesh.crash': {
+    given: observed,
+    process,
+    role: 'coder',
+    sign: 'exit',
+    why: `${process} was killed by SIGKILL`,
+    untilMs: atMs + 300_000,
+  },
   'message.dead': { journal: `yard.event.mesh.dead.${deadId}`, sequence: 43 },
 };
 

@@ -38,6 +38,12 @@ const breakerChange = (untilMs: string) => ({
   ),
 });
 
+/** Whom a mode is for; neither: everyone. */
+const ObservedScope = {
+  role: Type.Optional(Type.String({ description: 'The processes of this role' })),
+  process: Type.Optional(Type.String({ description: 'This process' })),
+};
+
 /** What concerns the mesh rather than one task's own work. */
 export const meshRows = [
   row({
@@ -80,6 +86,48 @@ export const meshRows = [
     type: 'breaker.closed',
     summary: 'A pool answered its probe: it is routed to as any other.',
     data: decided(breakerChange('Until when another opening counts as the same trouble')),
+  }),
+  row({
+    type: 'mesh.mode',
+    version: 1,
+    kind: 'event',
+    journal: 'mesh',
+    publishedBy: ['operator'],
+    consumedBy: [...roles, 'operator'],
+    summary: 'A person switched what leaves the processes: all of them, those of a role, or one.',
+    data: decided({
+      ...ObservedScope,
+      mode: Type.Enum(['shipping', 'debug'], {
+        description: '`shipping`: spans alone; `debug`: also logs in full and metrics',
+      }),
+      untilMs: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          description: 'When it ends by itself; absent: when it is switched again',
+        }),
+      ),
+    }),
+  }),
+  row({
+    type: 'mesh.crash',
+    version: 1,
+    kind: 'event',
+    journal: 'mesh',
+    publishedBy: [...roles, 'operator'],
+    consumedBy: [...roles, 'operator'],
+    summary:
+      'A process came to grief: why it is believed, and until when the processes of its role are debugged.',
+    data: decided({
+      process: Type.String({ description: 'The process that is gone' }),
+      role: Type.String({ description: 'Whose processes are debugged' }),
+      sign: Type.Enum(['exit', 'silence', 'open_intent'], {
+        description:
+          'exit: its launcher saw it end unasked; silence: its heartbeat stopped and it had not said farewell; open_intent: what it had declared has no result',
+      }),
+      why: Type.String(),
+      journal: Type.Optional(Type.String({ description: 'The journal with the open intent' })),
+      untilMs: Type.Integer({ minimum: 0, description: 'When the debugging ends by itself' }),
+    }),
   }),
   row({
     type: 'message.dead',

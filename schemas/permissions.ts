@@ -1,7 +1,15 @@
 import { catalogue } from './catalogue.ts';
 import { destinationsOf, intakesOf, type Destination, type Hole } from './destination.ts';
 import { agentRoles, roles, type AgentRole, type Author, type Role, type Row } from './row.ts';
-import { deadSubject, holderSubject, liveSubject, roleInbox, streamNames, submitSubject } from './subject.ts';
+import {
+  deadSubject,
+  holderSubject,
+  journalSubject,
+  liveSubject,
+  roleInbox,
+  streamNames,
+  submitSubject,
+} from './subject.ts';
 
 /** What a broker's user may say and hear; `allowResponses`: may answer what it was asked. */
 export interface Permissions {
@@ -24,6 +32,12 @@ export const submitService = (namespace: string) => `${namespace}.tasks.submit`;
  * another's could read its work and take it away.
  */
 export const inboxPrefixOf = (role: string) => `_INBOX_${role}`;
+
+/** The journals that say what the processes are to let out. */
+export const observedSubjects = (namespace: string) =>
+  ['mode', 'crash'].map((role) =>
+    journalSubject(namespace, { entity: 'mesh', taskId: 'mesh', role, id: '*' }),
+  );
 
 const anything: Hole = (name) => (name === 'purpose' ? '>' : '*');
 
@@ -120,6 +134,8 @@ function ofRole(role: Role, namespace: string, pools: string[]): Permissions {
       holderSubject(namespace, `${role}.>`),
       // An act is called off the moment that its journal moves on.
       ...journals.map((one) => one.subject),
+      // Whoever is told to say more says it at once.
+      ...observedSubjects(namespace),
       ...(takesRequests ? [submitService(namespace)] : []),
     ],
     allowResponses: true,

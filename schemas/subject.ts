@@ -40,9 +40,15 @@ export function readJournalSubject(namespace: string, subject: string): JournalN
   return undefined;
 }
 
-/** The kind of mesh journal that an event stands on: dead letters, or the breaker of a pool. */
-export const meshJournalOf = (type: string): 'breaker' | 'dead' =>
-  type.startsWith('breaker.') ? 'breaker' : 'dead';
+/** The kind of mesh journal that an event stands on: dead letters, the breaker of a pool, what is debugged, or a crash. */
+export const meshJournalOf = (type: string): 'breaker' | 'dead' | 'mode' | 'crash' =>
+  type.startsWith('breaker.')
+    ? 'breaker'
+    : type === 'mesh.mode'
+      ? 'mode'
+      : type === 'mesh.crash'
+        ? 'crash'
+        : 'dead';
 
 /** Why this author may not have written this event on this journal, or undefined when all fits. */
 export function authorProblem(

@@ -62,13 +62,15 @@ export interface Variant {
   shape?: Shape;
   /** Absent: as above; `undefined` given: the file has none. */
   chatTemplate?: string | undefined;
+  /** It never ends a reply by itself, so one lasts until its limit or until it is called off; for the tiny one. */
+  isEndless?: boolean;
 }
 
 /** Writes a model to `path`, overwriting what is there; the same every time. Returns the path. */
 export function writeModel(path: string, variant: Variant = {}): string {
   const { shape = tinyShape } = variant;
   const random = openRandom(20_261_120);
-  const all = tensorsOf(shape, random);
+  const all = tensorsOf(shape, random, variant.isEndless === true);
   const template = 'chatTemplate' in variant ? variant.chatTemplate : chatTemplate;
   const file = openSync(path, 'w');
   try {
@@ -131,7 +133,7 @@ function openRandom(seed: number): Random {
   };
 }
 
-function tensorsOf(shape: Shape, random: Random): Tensor[] {
+function tensorsOf(shape: Shape, random: Random, isEndless: boolean): Tensor[] {
   const { width, feedForward, vocabulary } = shape;
   const keyValueWidth = (width / shape.heads) * shape.keyValueHeads;
   const matrix = (name: string, columns: number, rows: number, scale: number): Tensor =>
@@ -142,7 +144,9 @@ function tensorsOf(shape: Shape, random: Random): Tensor[] {
   const embedding = matrix('token_embd.weight', width, vocabulary, 1);
   const output = matrix('output.weight', width, vocabulary, 0.3);
   const isTiny = shape.type === 'F32';
-  if (isTiny) lean(embedding, output, width);
+  if (isTiny) lean(embedding, output);
+  // Never among the likeliest, which are all that is drawn from.
+  if (isTiny && isEndless) row(output, tokens['<|end|>']).fill(0);
   const blocks = Array.from({ length: shape.layers }, (_, layer) => [
     norm(`blk.${layer}.attn_norm.weight`),
     matrix(`blk.${layer}.attn_q.weight`, width, width, 0.3),
@@ -158,10 +162,12 @@ function tensorsOf(shape: Shape, random: Random): Tensor[] {
   return [embedding, ...(isTiny ? [output] : []), norm('output_norm.weight'), ...blocks.flat()];
 }
 
+/** What a plain tensor holds for a token, to be changed in place. */
+const row = (tensor: Tensor, token: number) =>
+  new Float32Array([...tensor.parts()][0]!.buffer, token * tensor.columns * 4, tensor.columns);
+
 /** Makes one token much the likeliest after another. */
-function lean(embedding: Tensor, output: Tensor, width: number): void {
-  const row = (tensor: Tensor, token: number) =>
-    new Float32Array([...tensor.parts()][0]!.buffer, token * width * 4, width);
+function lean(embedding: Tensor, output: Tensor): void {
   const after = row(embedding, tokens[leaning.after]!);
   const length = Math.hypot(...after);
   row(output, tokens[leaning.next]!).set(after.map((value) => (value * 4) / length));

@@ -208,6 +208,18 @@ test('permissions: every message of the contract may be sent by each of its publ
   }
 });
 
+test('permissions: the observer reads and answers, and writes nothing that anybody would believe', () => {
+  const { publish, allowResponses } = permissionsOf('observer', 'yard', pools);
+  expect(allowResponses).toBe(true);
+  expect(publish.filter((subject) => !subject.startsWith('$JS.API.'))).toEqual([]);
+  // A consumer could be made to deliver anywhere.
+  expect(publish.filter((subject) => /CREATE|DELETE|UPDATE|PURGE|MSG\.NEXT|ACK/.test(subject))).toEqual([]);
+  for (const subject of ['yard.query.tasks', `yard.event.${task}.task`, '$KV.yard_registry.coder.1'])
+    expect(mayHear('observer', subject), subject).toBe(true);
+  for (const subject of ['yard.submit', `yard.inbox.role.coder.${task}`, '_INBOX_coder.1', '_INBOX.1'])
+    expect(mayHear('observer', subject), subject).toBe(false);
+});
+
 test('permissions: a namespace or a pool that would widen a subject is refused', () => {
   for (const namespace of ['yard.>', '*', 'a b', '', 'yard.']) {
     expect(() => permissionsOf('coder', namespace, [])).toThrow(/cannot stand in a subject/);

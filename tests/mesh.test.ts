@@ -127,18 +127,22 @@ test(
   patienceMs,
 );
 
-test('mesh: $SRV.PING is answered by every role', async () => {
-  const names = await withContext('switchyard', async (nats) => {
-    const answers = await nats.requestMany('$SRV.PING', new Uint8Array(), {
-      strategy: 'stall',
-      maxWait: 2000,
-      stall: 500,
-    });
-    const found = new Set<string>();
-    for await (const answer of answers) found.add(answer.json<{ name: string }>().name);
-    return [...found];
+test('mesh: $SRV.PING is answered by every role, and by the observer', async () => {
+  // The observer is started after the roles, and nothing waits for it.
+  const expected = [...roles, 'observer'].map((role) => `switchyard-${role}`).toSorted();
+  await withContext('switchyard', async (nats) => {
+    const ping = async () => {
+      const answers = await nats.requestMany('$SRV.PING', new Uint8Array(), {
+        strategy: 'stall',
+        maxWait: 2000,
+        stall: 500,
+      });
+      const found = new Set<string>();
+      for await (const answer of answers) found.add(answer.json<{ name: string }>().name);
+      return [...found].toSorted();
+    };
+    await expect.poll(ping, { timeout: 20_000 }).toEqual(expected);
   });
-  expect(names.toSorted()).toEqual(roles.map((role) => `switchyard-${role}`).toSorted());
 });
 
 test(

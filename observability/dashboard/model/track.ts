@@ -22,6 +22,8 @@ export interface TrackNode {
   /** How it ended. */
   outcome?: SignName;
   incidents: Incident[];
+  /** The place after which nothing happens to it any more; infinite while it is open. */
+  settledIndex: number;
   /** Places of its events. */
   events: number[];
   /** Steps of a run, in order. */

@@ -12,6 +12,10 @@ import type { Track, TrackNode } from './track.ts';
 export function waterfallOf(events: readonly RecordedEvent[]): Track {
   const layer = openLayer();
   events.forEach((recorded, index) => layer.lay(recorded, index));
+  for (const node of layer.track.byId.values()) {
+    const { closeIndex = Infinity, incidents, events: places } = node;
+    node.settledIndex = Math.max(closeIndex, incidents.at(-1)?.index ?? 0, places.at(-1) ?? 0);
+  }
   return layer.track;
 }
 
@@ -307,6 +311,7 @@ function bare(
     label,
     openIndex,
     openAtMs,
+    settledIndex: Infinity,
     incidents: [],
     events: [],
     children: [],

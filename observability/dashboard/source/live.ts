@@ -125,7 +125,7 @@ function openMesh(connection: NatsConnection, namespace: string, options: LiveOp
     const reply = await connection.request(querySubject(namespace, name), JSON.stringify(request), {
       timeout: 5000,
     });
-    const refusal = reply.headers?.get('Nats-Service-Error');
+    const refusal = reply.headers?.get('Nats-Service-Error') || reply.headers?.get('Nats-Service-Error-Code');
     if (refusal) throw new Error(refusal);
     return reply.json<QueryReply<Name>>();
   }

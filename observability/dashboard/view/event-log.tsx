@@ -1,3 +1,4 @@
+import { useEffect } from 'react';
 import { shortType } from '../../../schemas/envelope.ts';
 import { lineOf } from '../../timeline.ts';
 import type { TaskRecord } from '../model/task-record.ts';
@@ -14,6 +15,8 @@ interface LogProps {
 /** The record itself, one event a row; choosing one goes there. */
 export function EventLog({ record, cursor, seek }: LogProps) {
   const rows = useRows({ count: cursor + 1, rowHeight: 28, start: cursor, onEnter: seek });
+  const { setActive } = rows;
+  useEffect(() => setActive(cursor), [cursor, setActive]);
   return (
     <div
       ref={rows.scroller}

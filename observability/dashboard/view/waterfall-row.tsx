@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import type { Span } from '../../span.ts';
 import { lineOf } from '../../timeline.ts';
 import { durationText } from '../../wording.ts';
@@ -43,7 +44,7 @@ const namedOfRuns: ReadonlySet<SignName> = new Set(['denied', 'failed', 'changes
 /** Signs that the words of the row say already. */
 const said: ReadonlySet<SignName> = new Set(['changes', 'paused']);
 
-export function WaterfallRow(props: RowProps) {
+export const WaterfallRow = memo(function WaterfallRow(props: RowProps) {
   const {
     node,
     index,
@@ -123,7 +124,7 @@ export function WaterfallRow(props: RowProps) {
       </span>
     </div>
   );
-}
+});
 
 const wordOf = (sign: SignName) => (sign === 'working' ? 'at work' : sign);
 

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react';
+import { useCallback, useDeferredValue, useEffect, useRef, useState } from 'react';
 import type { TaskRecord } from '../model/task-record.ts';
 import type { TrackNode } from '../model/track.ts';
 import type { LiveText } from '../model/yard.ts';
@@ -20,7 +20,8 @@ export function WaterfallTab({ record, player, nowMs, liveTexts, areFactsShown }
   const [chosenId, setChosenId] = useState<string>();
   const isWide = useMedia('(min-width: 64rem)');
   const dialog = useRef<HTMLDialogElement>(null);
-  const { cursor } = player;
+  // What is selected follows the playhead when there is time: the bars and the scrubber come first.
+  const cursor = useDeferredValue(player.cursor);
   const { track } = record;
   const chosen = chosenId ? track.byId.get(chosenId) : undefined;
   const visible = chosen && chosen.openIndex <= cursor ? chosen : undefined;

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useState } from 'react';
 import { durationText } from '../../wording.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { rowsAt, type TrackNode } from '../model/track.ts';
@@ -30,13 +30,14 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
   const endMs = player.isFollowing ? nowMs : 0;
   const scale = useMemo(() => timeScale(times, endMs), [times, endMs]);
 
-  const toggle = (node: TrackNode, isClosed: boolean) =>
+  const toggle = useCallback((node: TrackNode, isClosed: boolean) => {
     setClosedRuns((known) => {
       const next = new Set(known);
       if (isClosed) next.add(node.id);
       else next.delete(node.id);
       return next;
     });
+  }, []);
   const rows = useRows({
     count: rowsShown.length,
     rowHeight,
@@ -54,6 +55,15 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
       return true;
     },
   });
+
+  const { setActive } = rows;
+  const openRow = useCallback(
+    (node: TrackNode, index: number) => {
+      setActive(index);
+      onOpen(node);
+    },
+    [setActive, onOpen],
+  );
 
   // What the playhead is at stays in sight, unless somebody reads elsewhere.
   const { virtualizer, scroller } = rows;
@@ -92,6 +102,7 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
         <div role="presentation" className="relative" style={{ height: virtualizer.getTotalSize() }}>
           {virtualizer.getVirtualItems().map(({ index, start }) => {
             const node = rowsShown[index];
+            const isSettled = node ? node.settledIndex <= cursor : false;
             return node ? (
               <div
                 key={node.id}
@@ -103,8 +114,9 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
                   node={node}
                   index={index}
                   record={record}
-                  cursor={cursor}
-                  nowMs={nowMs}
+                  // A row on which nothing happens any more is not drawn again as the playhead moves on.
+                  cursor={isSettled ? node.settledIndex : cursor}
+                  nowMs={isSettled ? 0 : nowMs}
                   scale={scale}
                   isActive={index === rows.active}
                   isChosen={node.id === chosenId}
@@ -112,10 +124,7 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
                   isWide={isWide}
                   liveText={node.callId ? liveTexts.get(node.callId)?.text : undefined}
                   onToggle={toggle}
-                  onOpen={(one, place) => {
-                    rows.setActive(place);
-                    onOpen(one);
-                  }}
+                  onOpen={openRow}
                 />
               </div>
             ) : null;

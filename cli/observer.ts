@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { readCredential } from '../bus/credentials.ts';
 import type { Launcher } from '../bus/launcher.ts';
 import type { BrowserAccess } from '../bus/nats-config.ts';
 import type { Config } from '../config/config.ts';
 import { linkTo, makeToken } from '../config/page-link.ts';
+import { checkoutRoot } from '../config/state.ts';
 import { keepPort, lastPort } from './last-port.ts';
 import type { Broker, Say } from './mesh.ts';
 import type { UpOptions } from './up-options.ts';
@@ -64,12 +67,29 @@ export interface ObserverOptions {
   say: Say;
 }
 
+/** Sees that the page is built from the sources that are here; a page that cannot be is told of and not waited for. */
+function buildPage(say: Say): Promise<void> {
+  const build = spawn(process.execPath, [join(checkoutRoot, 'setup', 'dashboard.mjs')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let problem = '';
+  build.stderr.setEncoding('utf8').on('data', (text: string) => void (problem += text));
+  return new Promise((resolve) => {
+    build.on('error', () => resolve());
+    build.on('close', () => {
+      if (problem !== '') say(problem.replace(/^switchyard: /, '').trim());
+      resolve();
+    });
+  });
+}
+
 /** Starts the observer, and says where the page is once it serves. */
 export async function startObserver(options: ObserverOptions): Promise<void> {
   const { launcher, broker, pagePort, pageListen, stateDirectory, say } = options;
   const socketPort = broker.ports['websocket'];
   const hasPage = pagePort !== undefined && socketPort !== undefined;
   try {
+    if (hasPage) await buildPage(say);
     await launcher.start(
       'observer',
       hasPage

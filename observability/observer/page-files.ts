@@ -25,7 +25,7 @@ const notBuilt = `<!doctype html>
 <body>
 <h1>The dashboard is not built yet</h1>
 <p>Build it in the checkout, then load this page again:</p>
-<pre>npx vite build observability/dashboard</pre>
+<pre>node setup/dashboard.mjs</pre>
 <p>Until then: <code>./switchyard watch TASK</code> follows a task, and <code>./switchyard status</code> shows the mesh.</p>
 </body>
 </html>

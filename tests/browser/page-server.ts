@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
 import { readFile } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { extname, join, normalize } from 'node:path';
 import type { AddressInfo } from 'node:net';
@@ -15,14 +14,9 @@ const types: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',
 };
 
-/** Builds the page where that was not done yet. */
+/** Builds the page where that was not done yet, or not from these sources. */
 export function buildPage(): void {
-  if (existsSync(join(builtPage, 'index.html'))) return;
-  execFileSync(
-    process.execPath,
-    [join(root, 'node_modules/vite/bin/vite.js'), 'build', '-c', join(dashboardRoot, 'vite.config.ts')],
-    { cwd: root, stdio: 'pipe' },
-  );
+  execFileSync(process.execPath, [join(root, 'setup/dashboard.mjs')], { stdio: 'pipe' });
 }
 
 /** Serves the built page and nothing else, on loopback: there is no mesh behind it. */

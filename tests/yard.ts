@@ -46,6 +46,8 @@ export interface YardOptions {
   faults?: Partial<Record<Role, string[]>>;
   leaseMs?: number;
   sweepMs?: number;
+  /** `process` where it is left out: nobody pulls the plug of a test. */
+  durability?: 'power' | 'process';
   /** How long the streams remember a message's id; short, so that nothing is hidden by it. */
   duplicateWindowMs?: number;
   /** Messages at a time, by role. */

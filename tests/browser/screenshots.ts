@@ -67,6 +67,7 @@ async function atCrash(page: Page): Promise<void> {
 async function atTab(page: Page, name: string): Promise<void> {
   await openTask(page);
   await page.getByRole('tab', { name }).click();
+  await page.getByRole('tab', { name, selected: true }).waitFor();
 }
 
 async function atMesh(page: Page): Promise<void> {

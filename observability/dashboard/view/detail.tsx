@@ -35,14 +35,17 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
   const incidents = node.incidents.filter((one) => one.index <= cursor);
   const left = incidents.length - mostIncidents;
   const sign = isOver ? node.outcome! : 'working';
+  const isPoint = node.kind === 'signal' && node.closeAtMs === node.openAtMs;
   return (
     <article className="p-4">
       <div className="flex flex-wrap items-center gap-2">
         <Chip name={sign} />
         {node.isScripted && node.kind !== 'tool' ? <ScriptedChip /> : null}
         <span className="text-soft">
-          {node.role}, {isOver ? 'took' : 'for'}{' '}
-          {durationText((isOver ? node.closeAtMs! : nowMs) - node.openAtMs)}
+          {node.role}
+          {isPoint
+            ? ''
+            : `, ${isOver ? 'took' : 'for'} ${durationText((isOver ? node.closeAtMs! : nowMs) - node.openAtMs)}`}
         </span>
       </div>
       <h2 className="m-0 mt-2 break-words text-base font-semibold">{node.label}</h2>

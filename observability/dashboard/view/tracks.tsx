@@ -91,16 +91,15 @@ export function Tracks({ track, view, cursor, isCompact = false }: TracksProps) 
   // Beside a waterfall there is room for those only that have work, in the whole task: tracks that come and go confuse.
   const busy = all.filter((one) => track.top.some((node) => node.kind === 'run' && node.role === one.role));
   const roles = isCompact && busy.length > 0 ? busy : all;
-  const height = isCompact ? 'sm:h-8' : 'sm:h-11';
+  const shape = isCompact
+    ? 'sm:h-8 sm:grid-cols-[minmax(11rem,17rem)_minmax(0,1fr)]'
+    : 'sm:h-11 sm:grid-cols-[minmax(13rem,24rem)_minmax(0,1fr)]';
   return (
     <div className="grid grid-cols-[2.25rem_minmax(0,1fr)] sm:grid-cols-[4.5rem_minmax(0,1fr)_3rem]">
       <Points roles={roles} isLeft />
       <ul className="m-0 list-none p-0" aria-label="Roles">
         {roles.map((one) => (
-          <li
-            key={one.role}
-            className={`grid h-14 grid-cols-[minmax(0,1fr)] items-center ${height} sm:grid-cols-[minmax(13rem,24rem)_minmax(0,1fr)]`}
-          >
+          <li key={one.role} className={`grid h-14 grid-cols-[minmax(0,1fr)] items-center ${shape}`}>
             <span className="flex min-w-0 items-center gap-2">
               <Glyph name={one.sign} className={`!size-4 ${one.isAtWork ? 'lamp-at-work' : ''}`} />
               <span className={`w-[4.5rem] shrink-0 ${one.isAtWork ? 'font-semibold' : ''}`}>{one.role}</span>
@@ -138,7 +137,7 @@ function Points({ roles, isLeft = false }: { roles: RoleState[]; isLeft?: boolea
     <svg
       viewBox="0 0 100 100"
       preserveAspectRatio="none"
-      className={`size-full ${isLeft ? '' : 'hidden sm:block'}`}
+      className={`h-0 min-h-full w-full ${isLeft ? '' : 'hidden sm:block'}`}
       fill="none"
       aria-hidden="true"
     >

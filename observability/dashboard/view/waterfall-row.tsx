@@ -39,8 +39,9 @@ function saidAt(node: TrackNode, record: TaskRecord, cursor: number, isOver: boo
   return lineOf(event, view).spans.slice(3);
 }
 
-/** Ends of a run that its row has no other words for. */
-const namedOfRuns: ReadonlySet<SignName> = new Set(['denied', 'failed', 'changes', 'approved']);
+/** Ends that are said with a word before anything else, lest it is cut off. */
+const named: ReadonlySet<SignName> = new Set(['denied', 'failed', 'retry']);
+const namedOfRuns: ReadonlySet<SignName> = new Set(['changes', 'approved']);
 /** Signs that the words of the row say already. */
 const said: ReadonlySet<SignName> = new Set(['changes', 'paused']);
 
@@ -70,7 +71,9 @@ export const WaterfallRow = memo(function WaterfallRow(props: RowProps) {
   const isPoint = node.kind === 'signal' && isOver && node.closeAtMs === node.openAtMs;
   const chips = (
     <>
-      {isRun && isOver && namedOfRuns.has(sign) ? <Chip name={sign} /> : null}
+      {isOver && ((node.kind !== 'signal' && named.has(sign)) || (isRun && namedOfRuns.has(sign))) ? (
+        <Chip name={sign} />
+      ) : null}
       {incidents.map((one) => (
         <Chip key={one.sign} name={one.sign} title={one.text} />
       ))}

@@ -51,7 +51,7 @@ export function WaterfallTab({ record, player, nowMs, liveTexts, areFactsShown }
     <p className="p-4 text-soft">Choose a step to see what went in and what came out.</p>
   );
   return (
-    <div className="grid h-full min-h-96 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(22rem,30rem)]">
+    <div className="grid h-full min-h-96 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
       <Waterfall
         record={record}
         player={player}

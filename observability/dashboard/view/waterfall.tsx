@@ -71,8 +71,13 @@ export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }
   useEffect(() => {
     if (scroller.current && scroller.current === document.activeElement) return;
     const place = rowsShown.findIndex((one) => one.id === wantedId);
-    if (place >= 0) virtualizer.scrollToIndex(place, { align: 'auto' });
-  }, [wantedId, rowsShown, virtualizer, scroller]);
+    if (place < 0 || !scroller.current) return;
+    // By what is known of the rows: asking the browser for their places would lay the page out anew at each step.
+    const [top, from] = [place * rowHeight, virtualizer.scrollOffset ?? 0];
+    const seen = virtualizer.scrollRect?.height ?? 0;
+    if (top < from) scroller.current.scrollTop = top;
+    else if (top + rowHeight > from + seen) scroller.current.scrollTop = top + rowHeight - seen;
+  }, [wantedId, rowsShown, rowHeight, virtualizer, scroller]);
 
   const folds = scale.folds.length;
   return (

@@ -1,0 +1,289 @@
+import { expect, test } from 'vitest';
+import recorded from '../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
+import { conversationOf } from '../observability/dashboard/model/conversation.ts';
+import { diffLines } from '../observability/dashboard/model/diff.ts';
+import { addSample, noMesh, type MeshSample } from '../observability/dashboard/model/mesh-history.ts';
+import { hashOf, placeOf, type Place } from '../observability/dashboard/model/place.ts';
+import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
+import { routingsOf } from '../observability/dashboard/model/routing.ts';
+import { filterTasks, noFilter } from '../observability/dashboard/model/task-filter.ts';
+import { extend, noRecord, summaryAt } from '../observability/dashboard/model/task-record.ts';
+import { timeScale } from '../observability/dashboard/model/time-scale.ts';
+import { incidentsAt, isOverAt, rowsAt } from '../observability/dashboard/model/track.ts';
+import { advanceYard, emptyYard, type Action, type Yard } from '../observability/dashboard/model/yard.ts';
+import { demoAsked, type Recording } from '../observability/dashboard/source/demo.ts';
+import { generate } from '../observability/dashboard/source/generated.ts';
+import { summaryOf } from '../observability/query.ts';
+import { viewOf } from '../observability/task-view.ts';
+import { shortType } from '../schemas/envelope.ts';
+
+const { events, samples } = recorded as unknown as Recording;
+const taskId = events[0]!.event.subject!;
+const whole = extend(noRecord(taskId), events);
+const after = (...actions: Action[]): Yard => actions.reduce(advanceYard, emptyYard);
+const reached = (position: number) => ({ record: 'one', position });
+
+test('dashboard: however its events come, a task looks the same', () => {
+  const atOnce = after({ do: 'events', events, reached: reached(events.at(-1)!.sequence) });
+  const oneByOne = events.reduce(
+    (yard, one) => advanceYard(yard, { do: 'events', events: [one], reached: reached(one.sequence) }),
+    emptyYard,
+  );
+  const loaded = after({ do: 'record', taskId, events });
+  for (const yard of [oneByOne, loaded]) {
+    expect(yard.records.get(taskId)!.track).toEqual(atOnce.records.get(taskId)!.track);
+    expect(yard.tasks.get(taskId)).toEqual(atOnce.tasks.get(taskId));
+  }
+  // The row is the one that the read side would answer.
+  expect(atOnce.tasks.get(taskId)).toEqual(summaryOf(viewOf(events), events[0]!.sequence));
+});
+
+test('dashboard: events that come twice, or overlap after a break, are counted once and leave no gap', () => {
+  const half = Math.floor(events.length / 2);
+  const yard = after(
+    { do: 'events', events: events.slice(0, half + 5), reached: reached(half + 5) },
+    { do: 'link', link: { phase: 'lost', why: 'a test', sinceMs: 0 } },
+    { do: 'events', events: events.slice(half - 5), reached: reached(events.length) },
+    { do: 'record', taskId, events },
+  );
+  expect(yard.records.get(taskId)!.events.map((one) => one.sequence)).toEqual(
+    events.map((one) => one.sequence),
+  );
+  expect(yard.records.get(taskId)!.track).toEqual(whole.track);
+});
+
+test('dashboard: a task whose beginning is not here is asked for again rather than guessed', () => {
+  const [row] = [summaryAt(whole, 10)!];
+  const yard = after(
+    { do: 'list', tasks: [row], isWhole: true, reached: reached(row.lastSequence) },
+    { do: 'events', events: events.slice(11, 20), reached: reached(events[19]!.sequence) },
+  );
+  expect([...yard.touched]).toEqual([taskId]);
+  expect(yard.records.size).toBe(0);
+  const answered = advanceYard(yard, { do: 'rows', tasks: [summaryAt(whole, 19)!] });
+  expect(answered.touched.size).toBe(0);
+  expect(answered.tasks.get(taskId)!.events).toBe(20);
+  // An older answer that comes late changes nothing.
+  expect(advanceYard(answered, { do: 'rows', tasks: [row] }).tasks.get(taskId)!.events).toBe(20);
+});
+
+test('dashboard: another read model drops what was known, but not the connection', () => {
+  const yard = after(
+    { do: 'link', link: { phase: 'live' }, mesh: 'm' },
+    { do: 'events', events },
+    { do: 'anew' },
+  );
+  expect(yard).toMatchObject({ link: { phase: 'live' }, mesh: 'm', isListed: false });
+  expect(yard.tasks.size + yard.records.size).toBe(0);
+  expect(yard.reached).toBeUndefined();
+});
+
+test('dashboard: what a model writes is shown until its reply is recorded', () => {
+  const completed = events.findIndex((one) => shortType(one.event.type) === 'call.completed');
+  const { callId, runId } = events[completed]!.event.data as Record<string, string>;
+  const text = (words: string): Action => ({
+    do: 'live',
+    kind: 'text',
+    data: { callId, runId, model: 'm', text: words },
+    atMs: 1,
+  });
+  const yard = after({ do: 'events', events: events.slice(0, completed) }, text('Two tests '), text('fail'));
+  expect(yard.liveTexts.get(callId!)?.text).toBe('Two tests fail');
+  const retried = advanceYard(yard, { do: 'live', kind: 'retry', data: { callId }, atMs: 2 });
+  expect(retried.liveTexts.size).toBe(0);
+  expect(advanceYard(yard, { do: 'events', events: [events[completed]!] }).liveTexts.size).toBe(0);
+});
+
+test('dashboard: every event of a task is on a bar, and every bar opens before it closes', () => {
+  const { track } = whole;
+  expect(track.nodeOfEvent).toHaveLength(events.length);
+  expect(track.nodeOfEvent.filter((id) => !track.byId.has(id))).toEqual([]);
+  for (const node of track.byId.values()) {
+    expect(node.closeIndex, node.label).toBeGreaterThanOrEqual(node.openIndex);
+    expect(node.closeAtMs!).toBeGreaterThanOrEqual(node.openAtMs);
+    if (node.parent) expect(track.byId.get(node.parent)!.children).toContain(node);
+  }
+  expect(track.top.filter((one) => one.kind === 'run').map((one) => [one.role, one.outcome])).toEqual([
+    ['coder', 'done'],
+    ['reviewer', 'changes'],
+    ['coder', 'done'],
+    ['reviewer', 'approved'],
+  ]);
+});
+
+test('dashboard: a crash, its resume, a denial and a review that asks for changes are signs of their own', () => {
+  const signs = whole.track.incidents.map((one) => one.sign);
+  expect(signs).toEqual(['crash', 'resumed', 'denied', 'changes']);
+  const crash = whole.track.incidents[0]!;
+  const [step] = [whole.track.byId.get(whole.track.nodeOfEvent[crash.index]!)!];
+  expect(step.label).toBe('edit-file src/slots.js');
+  expect(incidentsAt(step, crash.index - 1)).toEqual([]);
+  expect(incidentsAt(step, crash.index).map((one) => one.sign)).toEqual(['crash', 'resumed']);
+  const run = whole.track.byId.get(step.parent!)!;
+  expect(incidentsAt(run, crash.index).map((one) => one.sign)).toEqual(['crash', 'resumed']);
+});
+
+test('dashboard: at any place of the scrubber a task looks as it did when it had come so far', () => {
+  for (let cursor = 0; cursor < events.length; cursor += 1) {
+    const then = extend(noRecord(taskId), events.slice(0, cursor + 1));
+    const rows = rowsAt(whole.track, cursor, new Set());
+    expect(rows.map((one) => one.id)).toEqual(rowsAt(then.track, cursor, new Set()).map((one) => one.id));
+    expect(rows.map((one) => isOverAt(one, cursor))).toEqual(
+      rows.map((one) => then.track.byId.get(one.id)!.closeIndex !== undefined),
+    );
+    expect(summaryAt(whole, cursor)).toEqual(summaryAt(then, Infinity));
+  }
+});
+
+test('dashboard: a closed run hides its steps', () => {
+  const run = whole.track.top.find((one) => one.kind === 'run')!;
+  const open = rowsAt(whole.track, events.length, new Set());
+  const closed = rowsAt(whole.track, events.length, new Set([run.id]));
+  expect(open.length - closed.length).toBe(run.children.length);
+});
+
+test('dashboard: time is drawn in order, and a long silence is folded', () => {
+  const hour = 3_600_000;
+  const scale = timeScale([0, 1000, 2000, 2000 + hour, 3000 + hour], 0);
+  expect(scale.folds).toMatchObject([{ lastsMs: hour }]);
+  const places = [0, 1000, 2000, 2000 + hour, 3000 + hour].map((ms) => scale.at(ms));
+  expect(places).toEqual([...places].sort((one, other) => one - other));
+  expect([places[0], places[4]]).toEqual([0, 1]);
+  // A second of work is as long before the silence as after it.
+  expect(places[1]! - places[0]!).toBeCloseTo(places[4]! - places[3]!, 5);
+  expect(scale.inverse(scale.at(1500))).toBeCloseTo(1500, 3);
+  expect(timeScale([5], 5).at(5)).toBe(0);
+});
+
+test('dashboard: playing keeps the time between events but waits for no long silence', () => {
+  const times = [{ atMs: 0 }, { atMs: 500 }, { atMs: 900_000 }];
+  expect(nextAfterMs(times, 0, 1)).toBe(500);
+  expect(nextAfterMs(times, 0, 4)).toBe(125);
+  expect(nextAfterMs(times, 1, 1)).toBe(3000);
+  expect(nextAfterMs(times, 2, 1)).toBeUndefined();
+  expect([nextTrouble([4, 9], 0), nextTrouble([4, 9], 4), nextTrouble([4, 9], 9)]).toEqual([4, 9, 4]);
+  expect([nextTrouble([4, 9], 9, true), nextTrouble([4, 9], 4, true), nextTrouble([], 4)]).toEqual([
+    4,
+    9,
+    undefined,
+  ]);
+});
+
+test('dashboard: a decision of the router shows what it saw', () => {
+  const [first, ...rest] = routingsOf(events);
+  expect(rest).toHaveLength(3);
+  expect(first).toMatchObject({
+    role: 'coder',
+    confidence: 0.95,
+    rule: 'role',
+    pool: 'scripted',
+    isDecided: true,
+  });
+  expect(first!.seen).toMatchObject([
+    { name: 'scripted', isAlive: true, choice: 0, tags: ['scripted'], slots: 8 },
+  ]);
+});
+
+test('dashboard: agents speak with sender, recipient, type, hop and cycles left', () => {
+  const said = conversationOf(events);
+  const line = ({ sender, recipient, type }: (typeof said)[number]) => `${sender} ${type} ${recipient}`;
+  const lines = said.map(line);
+  expect(lines).toContain('manager work.route coder');
+  expect(lines).toContain('router run.start reviewer');
+  expect(lines).toContain('reviewer work.concluded manager');
+  expect(lines).toContain('coder call.ask pool scripted');
+  expect(lines).toContain('inference call.answered reviewer');
+  const changes = said.find((one) => one.text.startsWith('This is to be changed'))!;
+  expect(changes).toMatchObject({ sender: 'manager', recipient: 'coder', hop: 2, cyclesLeft: 1 });
+});
+
+test('dashboard: a diff is read line by line, with what changed within a line', () => {
+  const lines = diffLines(
+    'diff --git a/x.js b/x.js\nindex 1..2 100644\n--- a/x.js\n+++ b/x.js\n@@ -3,3 +3,3 @@ f\n same\n-  return a <= b;\n+  return a < b;\n-- gone\n',
+  );
+  expect(lines.map((one) => `${one.kind} ${one.number ?? ''}`.trim())).toEqual([
+    'file',
+    'hunk',
+    'same 3',
+    'removed 4',
+    'added 4',
+    'removed 5',
+  ]);
+  const part = (index: number) =>
+    lines[index]!.changed!.map(([from, to]) => lines[index]!.text.slice(from, to));
+  expect([part(3), part(4)]).toEqual([['<='], ['<']]);
+});
+
+test('dashboard: tasks are filtered by state, text, role and model together', () => {
+  const row = summaryAt(whole, Infinity)!;
+  const tasks = [
+    row,
+    {
+      ...row,
+      taskId: 'x',
+      state: 'paused' as const,
+      goal: 'Leap years',
+      roleAtWork: 'coder',
+      models: ['big'],
+    },
+  ];
+  const found = (filter: Partial<typeof noFilter>) =>
+    filterTasks(tasks, { ...noFilter, ...filter }).map((one) => one.taskId);
+  expect(found({})).toEqual([taskId, 'x']);
+  expect(found({ state: 'open' })).toEqual(['x']);
+  expect(found({ state: 'completed' })).toEqual([taskId]);
+  expect(found({ text: 'YEARS leap' })).toEqual(['x']);
+  expect(found({ role: 'reviewer' })).toEqual([taskId]);
+  expect(found({ model: 'big', role: 'reviewer' })).toEqual([]);
+});
+
+test('dashboard: the mesh is remembered for the last minutes and no longer', () => {
+  const sample = (atMs: number, outputTokens: number): MeshSample => ({
+    ...samples[0]!,
+    atMs,
+    totals: {
+      tasks: 1,
+      byState: {},
+      calls: 1,
+      inputTokens: 1,
+      outputTokens,
+      costMicroDollars: 0,
+      byModel: [],
+    },
+  });
+  const mesh = addSample(addSample(noMesh, sample(1000, 10)), sample(3000, 50));
+  expect(mesh.points.map((one) => one.tokensPerSecond)).toEqual([0, 20]);
+  // Without totals in a sample those before it hold, and a counter that begins again is no negative speed.
+  expect(addSample(mesh, samples[0]!).latest?.totals?.outputTokens).toBe(50);
+  expect(addSample(mesh, sample(5000, 0)).points.at(-1)?.tokensPerSecond).toBe(0);
+  let many = noMesh;
+  for (let index = 0; index < 400; index += 1) many = addSample(many, sample(index * 2000, index));
+  expect(many.points).toHaveLength(150);
+});
+
+test('dashboard: an address names what is shown, and the demo is asked for by it', () => {
+  const places: Place[] = [{ view: 'tasks' }, { view: 'mesh' }, { view: 'task', taskId: 't', tab: 'router' }];
+  for (const place of places) expect(placeOf(hashOf(place))).toEqual(place);
+  expect(placeOf('#/task/t/nonsense')).toEqual({ view: 'task', taskId: 't', tab: 'waterfall' });
+  expect(demoAsked('#demo', '')).toEqual({ steps: 0, search: '?demo' });
+  expect(demoAsked('#/task/t', '?demo=5000')).toEqual({ steps: 5000, search: '?demo=5000' });
+  expect(demoAsked('#/mesh', '')).toBeUndefined();
+});
+
+test('dashboard: a task of thousands of steps is folded once, and says that it is made up', () => {
+  const made = generate(events, 5000);
+  const record = extend(noRecord(made.taskId), made.events);
+  const rows = rowsAt(record.track, record.events.length - 1, new Set());
+  expect(rows.length).toBeGreaterThan(5000);
+  expect(record.track.nodeOfEvent.filter((id) => id === '')).toEqual([]);
+  expect(summaryAt(record, Infinity)!.goal).toContain('Made-up');
+  expect(made.tasks).toHaveLength(5000);
+  expect(made.tasks.every((one) => one.goal.startsWith('Made'))).toBe(true);
+});
+
+test('dashboard: the recording names its scripted replies and no place of the machine it was made on', () => {
+  expect(summaryAt(whole, Infinity)!.isScripted).toBe(true);
+  const text = JSON.stringify(recorded);
+  expect(text).not.toMatch(/\/(tmp|home|root|Users)\//);
+  expect(samples.length).toBeGreaterThan(0);
+});

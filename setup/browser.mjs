@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { explainNpmFailure } from './npm-failure.mjs';
 import { holdSetUpLock } from './lock.mjs';
 
@@ -96,13 +96,22 @@ function runNpm() {
 }
 
 /** Unpacks the browser into a folder of its own rather than into the machine's temporary one. */
-async function unpack() {
+function unpack() {
   rmSync(unpacked, { recursive: true, force: true });
   mkdirSync(unpacked, { recursive: true });
-  process.env.TMPDIR = unpacked;
-  const entry = join(modules, '@sparticuz', 'chromium', 'build', 'index.js');
-  const { default: chromium } = await import(pathToFileURL(entry).href);
-  return chromium.executablePath();
+  const script = 'import chromium from "@sparticuz/chromium"; console.log(await chromium.executablePath())';
+  // The package asks for a newer Node than the one that this may run on.
+  const own = join(root, 'node_modules', '.bin', 'node');
+  const ran = spawnSync(existsSync(own) ? own : process.execPath, ['--input-type=module', '-e', script], {
+    cwd: room,
+    env: { ...process.env, TMPDIR: unpacked },
+    encoding: 'utf8',
+  });
+  if (ran.status !== 0)
+    throw new SetUpError(
+      `the fetched Chromium cannot be unpacked: ${(ran.stderr || String(ran.error ?? '')).trim().split('\n').at(-1)}`,
+    );
+  return ran.stdout.trim();
 }
 
 async function fetchBrowser() {
@@ -119,7 +128,7 @@ async function fetchBrowser() {
     );
     const { code, output } = await runNpm();
     if (code !== 0) throw new SetUpError(explainNpmFailure(output, code));
-    const path = await unpack();
+    const path = unpack();
     const runs = spawnSync(path, ['--version'], { encoding: 'utf8' });
     if (runs.status !== 0)
       throw new SetUpError(

@@ -211,7 +211,7 @@ function lockFor(stateDirectory: string): StateLock {
 }
 
 const hasLlama = (config: Config) =>
-  modelDefinitions(config.models).some((model) => model.backend === 'llama');
+  modelDefinitions(config.models).some((model) => model.backend === 'llama' && model.workers !== 0);
 
 async function startRoles(config: Config, launcher: Launcher): Promise<void> {
   await Promise.all([

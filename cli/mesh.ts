@@ -210,6 +210,7 @@ const passedOn = [
   'LC_ALL',
   'TZ',
   'TMPDIR',
+  'UV_THREADPOOL_SIZE',
   'XDG_CACHE_HOME',
   'XDG_CONFIG_HOME',
   'NODE_EXTRA_CA_CERTS',

@@ -80,12 +80,24 @@ interface Turn {
 }
 
 function render(format: PromptFormat, values: { messages: Turn[]; tools: unknown }): string {
-  return new Template(format.template).render({
+  return templateOf(format.template).render({
     ...values,
     add_generation_prompt: true,
     bos_token: format.bos,
     eos_token: format.eos,
   });
+}
+
+/** Parsed once: a process has one model, and each call would wait a millisecond for it. */
+const parsed = new Map<string, Template>();
+
+/** Throws where the text is no template. */
+function templateOf(text: string): Template {
+  const known = parsed.get(text);
+  if (known) return known;
+  const template = new Template(text);
+  parsed.set(text, template);
+  return template;
 }
 
 const toolOf = (tool: ToolDescription) => ({

@@ -10,8 +10,8 @@ import { openMesh, openRaw, type Job, type Result, type Side } from './sides.ts'
 
 /**
  * Model calls through the mesh beside node-llama-cpp by itself, side by side in one run: `npm run bench:inference`, or
- * `node tests/bench/inference.ts [--models tiny,half-billion] [--widths 1,4,8,16] [--rounds 3] [--tokens 32] [--threads N] [--gpu]
- * [--durability process]`. The weights are random, so what is written is noise; how long it takes is not.
+ * `node tests/bench/inference.ts [--models tiny,half-billion] [--widths 1,4,8,16] [--rounds 3] [--tokens 32] [--pairs 15]
+ * [--threads N] [--gpu] [--durability process] [--json]`. The weights are random, so what is written is noise; how long it takes is not.
  */
 const { values } = parseArgs({
   options: {
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     widths: { type: 'string', default: '1,4,8,16' },
     rounds: { type: 'string', default: '3' },
     tokens: { type: 'string', default: '32' },
+    pairs: { type: 'string', default: '15' },
     threads: { type: 'string' },
     durability: { type: 'string', default: 'power' },
     gpu: { type: 'boolean', default: false },
@@ -35,7 +36,7 @@ const shapes = values.models.split(',').map((name) => {
   return shape;
 });
 const contextTokens = 512;
-const firstTokenPairs = 15;
+const firstTokenPairs = Number(values.pairs);
 const decisions = 5;
 /** Every word of it is given but the choices, so that both sides write about as many tokens. */
 const decision = {

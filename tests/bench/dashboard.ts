@@ -44,7 +44,14 @@ console.log(
   `task of ${await tree.getAttribute('aria-rowcount')} rows shown after ${Date.now() - openedAtMs} ms`,
 );
 report('scroll the steps', await framesWhile(page, '[role=treegrid]', scrollBy(600)));
+await page.evaluate(`(() => {
+  globalThis.redrawn = 0;
+  const seen = () => { globalThis.redrawn += 1; };
+  new MutationObserver(seen).observe(document.querySelector('[role=treegrid]'), { attributeFilter: ['aria-rowcount'] });
+})()`);
 report('scrub by the pointer', await framesWhile(page, '[role=slider]', scrub));
+const redrawn = Number(await page.evaluate('globalThis.redrawn'));
+console.log(`  meanwhile the bars followed ${((redrawn * 1000) / runMs).toFixed(0)} times a second`);
 await page.getByLabel('Speed').selectOption('16');
 await page.getByRole('slider').press('Home');
 await page.getByRole('button', { name: 'Play' }).click();

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import type { TaskSummary } from '../../../schemas/query.ts';
 import { ageMs } from '../../query.ts';
 import { durationText } from '../../wording.ts';
@@ -15,7 +15,7 @@ function testText(count: TaskSummary['testsAfter']): string {
   return passed === null || failed === null ? (testsPass ? 'pass' : 'fail') : `${passed}/${passed + failed}`;
 }
 
-export function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
+export const Facts = memo(function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
   const { testsBefore, testsAfter } = task;
   const part = task.budgetMicroDollars > 0 ? Math.min(1, task.costMicroDollars / task.budgetMicroDollars) : 0;
   return (
@@ -56,7 +56,7 @@ export function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
       <Fact name={task.endedAtMs === undefined ? 'age' : 'took'}>{durationText(ageMs(task, nowMs))}</Fact>
     </dl>
   );
-}
+});
 
 const Soft = ({ children }: { children: ReactNode }) => <span className="text-soft">{children}</span>;
 

@@ -1,4 +1,4 @@
-import { useEffect } from 'react';
+import { memo, useEffect } from 'react';
 import type { TaskSummary } from '../../../schemas/query.ts';
 import { lineOf } from '../../timeline.ts';
 import { hashOf } from '../model/place.ts';
@@ -55,7 +55,7 @@ export function LatestTask({ task, record, player, source }: LatestProps) {
 }
 
 /** The last thing that happened, in a sentence. */
-export function NowLine({ record, cursor }: { record: TaskRecord; cursor: number }) {
+export const NowLine = memo(function NowLine({ record, cursor }: { record: TaskRecord; cursor: number }) {
   for (let index = cursor; index >= 0; index -= 1) {
     const event = record.events[index];
     const view = record.views[index];
@@ -71,4 +71,4 @@ export function NowLine({ record, cursor }: { record: TaskRecord; cursor: number
     );
   }
   return <p className="m-0 mt-1 min-h-6 text-soft">waiting for its first event</p>;
-}
+});

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { taskTabs, type Place, type TaskTab } from '../model/place.ts';
 import { summaryAt, type TaskRecord } from '../model/task-record.ts';
 import type { Yard } from '../model/yard.ts';
@@ -35,7 +35,9 @@ const tabWords: Record<TaskTab, string> = {
 };
 
 export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskProps) {
-  const { cursor, count } = player;
+  const { count } = player;
+  // The scrubber follows the hand at once; all that it shows follows when there is time to draw it.
+  const cursor = useDeferredValue(player.cursor);
   const [isLogShown, setLogShown] = useState(false);
   const known = yard.tasks.get(taskId);
   const summary = useMemo(() => summaryAt(record, cursor) ?? known, [record, cursor, known]);
@@ -138,7 +140,8 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
         ) : (
           <WaterfallTab
             record={record}
-            player={player}
+            cursor={cursor}
+            isFollowing={player.isFollowing}
             nowMs={nowMs}
             liveTexts={yard.liveTexts}
             areFactsShown={flags.facts ?? false}

@@ -1,3 +1,4 @@
+import { memo } from 'react';
 import { agentRoles, type AgentRole } from '../../../schemas/row.ts';
 import { testsText } from '../../wording.ts';
 import type { TaskView } from '../../task-view.ts';
@@ -86,7 +87,7 @@ interface TracksProps {
 }
 
 /** The task as a switchyard: one track a role, one wagon a step, one signal each. */
-export function Tracks({ track, view, cursor, isCompact = false }: TracksProps) {
+export const Tracks = memo(function Tracks({ track, view, cursor, isCompact = false }: TracksProps) {
   const all = rolesAt(track, view, cursor);
   // Beside a waterfall there is room for those only that have work, in the whole task: tracks that come and go confuse.
   const busy = all.filter((one) => track.top.some((node) => node.kind === 'run' && node.role === one.role));
@@ -124,7 +125,7 @@ export function Tracks({ track, view, cursor, isCompact = false }: TracksProps) 
       <Points roles={roles} />
     </div>
   );
-}
+});
 
 /** Where the tracks part, or come together again; the way that is set is drawn strong. */
 function Points({ roles, isLeft = false }: { roles: RoleState[]; isLeft?: boolean }) {

@@ -1,27 +1,26 @@
-import { useCallback, useDeferredValue, useEffect, useRef, useState } from 'react';
+import { memo, useCallback, useEffect, useRef, useState } from 'react';
 import type { TaskRecord } from '../model/task-record.ts';
 import type { TrackNode } from '../model/track.ts';
 import type { LiveText } from '../model/yard.ts';
 import { Detail } from './detail.tsx';
 import { useMedia } from './use-clock.tsx';
-import type { Player } from './use-playhead.tsx';
 import { Waterfall } from './waterfall.tsx';
 
 interface TabProps {
   record: TaskRecord;
-  player: Player;
+  cursor: number;
+  isFollowing: boolean;
   nowMs: number;
   liveTexts: ReadonlyMap<string, LiveText>;
   areFactsShown: boolean;
 }
 
 /** The waterfall, and beside it what is selected; on a narrow screen that is a dialog. */
-export function WaterfallTab({ record, player, nowMs, liveTexts, areFactsShown }: TabProps) {
+export const WaterfallTab = memo(function WaterfallTab(props: TabProps) {
+  const { record, cursor, isFollowing, nowMs, liveTexts, areFactsShown } = props;
   const [chosenId, setChosenId] = useState<string>();
   const isWide = useMedia('(min-width: 64rem)');
   const dialog = useRef<HTMLDialogElement>(null);
-  // What is selected follows the playhead when there is time: the bars and the scrubber come first.
-  const cursor = useDeferredValue(player.cursor);
   const { track } = record;
   const chosen = chosenId ? track.byId.get(chosenId) : undefined;
   const visible = chosen && chosen.openIndex <= cursor ? chosen : undefined;
@@ -54,7 +53,8 @@ export function WaterfallTab({ record, player, nowMs, liveTexts, areFactsShown }
     <div className="grid h-full min-h-96 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
       <Waterfall
         record={record}
-        player={player}
+        cursor={cursor}
+        isFollowing={isFollowing}
         nowMs={nowMs}
         chosenId={node?.id}
         onOpen={open}
@@ -87,7 +87,7 @@ export function WaterfallTab({ record, player, nowMs, liveTexts, areFactsShown }
       </dialog>
     </div>
   );
-}
+});
 
 function nodeIdAt({ track }: TaskRecord, cursor: number): string {
   for (let index = cursor; index >= 0; index -= 1)

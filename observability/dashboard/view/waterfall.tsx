@@ -5,13 +5,13 @@ import { rowsAt, type TrackNode } from '../model/track.ts';
 import { timeScale } from '../model/time-scale.ts';
 import type { LiveText } from '../model/yard.ts';
 import { useMedia } from './use-clock.tsx';
-import type { Player } from './use-playhead.tsx';
 import { useRows } from './use-rows.tsx';
 import { WaterfallRow, waterfallColumns } from './waterfall-row.tsx';
 
 interface WaterfallProps {
   record: TaskRecord;
-  player: Player;
+  cursor: number;
+  isFollowing: boolean;
   nowMs: number;
   chosenId: string | undefined;
   onOpen(node: TrackNode): void;
@@ -19,15 +19,22 @@ interface WaterfallProps {
 }
 
 /** Runs and their steps as bars over time: a tree and a grid, for the keyboard and for a screen reader. */
-export function Waterfall({ record, player, nowMs, chosenId, onOpen, liveTexts }: WaterfallProps) {
+export function Waterfall({
+  record,
+  cursor,
+  isFollowing,
+  nowMs,
+  chosenId,
+  onOpen,
+  liveTexts,
+}: WaterfallProps) {
   const { track, events } = record;
-  const { cursor } = player;
   const [closedRuns, setClosedRuns] = useState<ReadonlySet<string>>(new Set());
   const isWide = useMedia('(min-width: 48rem)');
   const rowHeight = isWide ? 30 : 56;
   const rowsShown = useMemo(() => rowsAt(track, cursor, closedRuns), [track, cursor, closedRuns]);
   const times = useMemo(() => events.map((one) => one.atMs), [events]);
-  const endMs = player.isFollowing ? nowMs : 0;
+  const endMs = isFollowing ? nowMs : 0;
   const scale = useMemo(() => timeScale(times, endMs), [times, endMs]);
 
   const toggle = useCallback((node: TrackNode, isClosed: boolean) => {

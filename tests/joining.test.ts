@@ -16,6 +16,7 @@ import { eventually, followUntil } from './yard-parts.ts';
 const patienceMs = 60_000;
 let terminal: Terminal;
 let mesh: Up;
+let config: string;
 let joined: string;
 let coder: Running;
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
   terminal = await openTerminal();
   const script = join(terminal.area, 'script.yaml');
   writeFileSync(script, stringify(adderScript));
-  const config = terminal.configure('home.yaml', {
+  config = terminal.configure('home.yaml', {
     // Of all addresses of loopback the usual one is not listened on.
     mesh: { listen: '127.0.0.2', leaseMs: 2000, durability: 'process' },
     processes: { coder: 0, planner: 0, tester: 0 },
@@ -161,6 +162,28 @@ test(
 );
 
 test(
+  'joining: another password shuts a host out until it is given the new one, and what was signed is still believed',
+  async () => {
+    mesh.kill('SIGTERM');
+    await mesh.ended;
+    const file = join(mesh.stateDirectory, 'credentials', 'coder.json');
+    const credential = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
+    writeFileSync(file, JSON.stringify({ ...credential, password: 'x'.repeat(43) }));
+    mesh = await terminal.up('home', ['--config', config]);
+    const words = ['start', 'coder', '--state', joined, '--broker', mesh.mesh.url];
+    expect(await terminal.switchyard(words)).toMatchObject({ code: 4 });
+    const renewed = ['credentials', 'export', 'coder', '--to', joined, '--broker', mesh.mesh.url];
+    expect(await mesh.switchyard(renewed)).toMatchObject({ code: 0 });
+    const again = terminal.start(words);
+    await again.says(/ serves in the mesh /);
+    expect(await mesh.switchyard(['replay', 'latest', '--verify'])).toMatchObject({ code: 0 });
+    again.kill('SIGTERM');
+    await again.ended;
+  },
+  patienceMs,
+);
+
+test(
   'joining: with mesh.tls nothing is said unencrypted, and whoever does not know the authority does not connect',
   async () => {
     const [certificate, key] = ['broker.pem', 'broker.key'].map((name) => join(terminal.area, name));
@@ -169,7 +192,7 @@ test(
     execFileSync('openssl', ['req', '-x509', ...keys, '-out', certificate!, '-days', '2', ...subject], {
       stdio: 'pipe',
     });
-    const config = terminal.configure('tls.yaml', {
+    const encrypted = terminal.configure('tls.yaml', {
       mesh: {
         listen: '0.0.0.0',
         tls: { certificate: 'broker.pem', key: 'broker.key' },
@@ -182,12 +205,15 @@ test(
       '--state',
       join(terminal.area, 'stranger'),
       '--config',
-      config,
+      encrypted,
     ]);
     expect(stranger).toMatchObject({ code: 6, error: expect.stringContaining('NODE_EXTRA_CA_CERTS') });
     const known = { NODE_EXTRA_CA_CERTS: certificate! };
     const stateDirectory = join(terminal.area, 'encrypted');
-    const up = terminal.start(['up', '--broker-only', '--state', stateDirectory, '--config', config], known);
+    const up = terminal.start(
+      ['up', '--broker-only', '--state', stateDirectory, '--config', encrypted],
+      known,
+    );
     await up.says(/ is up after /);
     const { url: own, ports } = readMeshFile(stateDirectory)!;
     expect(up.error()).toContain('listens on 0.0.0.0');

@@ -1,5 +1,4 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { Ajv } from 'ajv';
 import {
   LlamaGrammarEvaluationState,
   type LlamaEmbeddingContext,
@@ -12,6 +11,7 @@ import { BackendError, type Backend, type ModelReply, type ModelRequest } from '
 import { limitTime } from '../inference/backends/time-limit.ts';
 import { capabilitiesOf } from '../inference/capabilities.ts';
 import { readTextToolCall } from '../inference/text-tool-call.ts';
+import { errorsText, validatorOf } from '../inference/validators.ts';
 import { measureTogether } from './calibrate.ts';
 import { openFigures, type Figures } from './figures.ts';
 import { generate, type Generated } from './generate.ts';
@@ -235,10 +235,9 @@ type Check = (generated: Generated, usage: ModelReply['usage']) => ModelReply | 
 
 /** Reads a reply: whole and valid, or what is wrong with it. Throws a permanent BackendError where a schema is none. */
 function checkOf(request: ModelRequest): Check {
-  const ajv = new Ajv({ strict: false, logger: false });
   try {
     const keeps = schemaCheck(request);
-    const tools = new Map(request.tools.map((tool) => [tool.name, ajv.compile(tool.arguments)]));
+    const tools = new Map(request.tools.map((tool) => [tool.name, validatorOf(tool.arguments)]));
     return (generated, usage) => {
       const read = request.tools.length > 0 ? readCalls(generated.text) : undefined;
       if (read?.problem !== undefined) return { problem: read.problem };
@@ -249,7 +248,7 @@ function checkOf(request: ModelRequest): Check {
         const validate = tools.get(call.name);
         if (!validate) return { problem: `it calls ${call.name}, which is not offered` };
         if (!validate(call.arguments))
-          return { problem: `the arguments of ${call.name}: ${ajv.errorsText(validate.errors)}` };
+          return { problem: `the arguments of ${call.name}: ${errorsText(validate)}` };
       }
       // A call that was cut off is none.
       const finish = generated.finish === 'length' ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop';

@@ -1,5 +1,6 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import type { ModelReply, ModelRequest } from './backend.ts';
+import { validatorOf } from './validators.ts';
 
 /** A reply read by the schema it was asked to keep: the JSON alone, or everything that is wrong with it. */
 export type SchemaReading = { content: string } | { problems: string[] };
@@ -19,7 +20,7 @@ export function schemaCheck(
   if (!request.schema) return ({ content }) => ({ content });
   // A dialect that is named must be known to the validator; what is used of it is the same in all of them.
   const { $schema: _, $id: _id, ...schema } = request.schema.schema;
-  const validate = new Ajv({ allErrors: true, strict: false, logger: false }).compile(schema);
+  const validate = validatorOf(schema);
   return (reply) => {
     if (reply.toolCalls.length > 0 && request.tools.length > 0) return { content: reply.content };
     const text = withoutFence(reply.content);

@@ -110,6 +110,7 @@ const checks = [
   checkBoundaries(),
   ...(await Promise.all([
     check('types', 'tsc', ['--noEmit', '-p', '.']),
+    check('types of the dashboard', 'tsc', ['--noEmit', '-p', 'observability/dashboard']),
     check('lint', 'oxlint', ['--type-aware', '--deny-warnings', '.']),
     check('formatting', 'oxfmt', ['--check', '.']),
   ])),

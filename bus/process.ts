@@ -4,12 +4,16 @@ import { hostname } from 'node:os';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
 import { holderSubject } from '../schemas/subject.ts';
+import { telemetry } from '../schemas/telemetry.ts';
 import { connect, type Bus, type Credentials } from './connect.ts';
+import { openCrashes, reportSilence } from './crash.ts';
 import { openDelivery, type Custody, type Intake } from './delivery.ts';
 import { answerProbes } from './holder.ts';
 import { openJournals } from './journal.ts';
 import { openLease } from './lease.ts';
 import { openLog, type Log } from './log.ts';
+import { openObserved, standardMode } from './observed.ts';
+import { gaugesOf } from './measure.ts';
 import { openMicro, type Endpoint } from './micro.ts';
 import { heartbeatMs, openRegistry, type Heartbeat, type Registry, type ServedModel } from './registry.ts';
 import { openShell } from './serve.ts';
@@ -97,6 +101,14 @@ export async function serve<State>(
     process: joined.process,
     journals: openJournals({ ...journalOptions, initial: 0, evolve: (count: number) => count + 1 }),
   };
+  const who = {
+    role: service.role,
+    process: joined.process,
+    mesh: membership.meshName,
+    version: membership.version,
+  };
+  const closeObserved = await openObserved({ ...journalOptions, who, standard: standardMode() });
+  const crashes = openCrashes(journalOptions, service.role, joined.process);
   const shell = openShell({
     bus,
     namespace,
@@ -108,6 +120,7 @@ export async function serve<State>(
     dead,
     lease,
     log,
+    crashes,
   });
   answerProbes(bus, namespace, joined.process, shell.isActing);
   await bus.connection.flush();
@@ -147,10 +160,17 @@ export async function serve<State>(
     startedAtMs,
     atMs: Date.now(),
   });
+  let beat = heartbeat();
   const announce = () =>
-    registry.announce(heartbeat()).catch((error) => log.debug({ error }, 'the registry was not reached'));
+    registry
+      .announce((beat = heartbeat()))
+      .catch((error) => log.debug({ error }, 'the registry was not reached'));
   await announce();
   const beating = setInterval(() => void announce(), heartbeatMs);
+  telemetry().gauges(() => gaugesOf(beat));
+  // One kind of process watches, so that a death is not asked about by all at once.
+  const closeSilence =
+    service.role === 'manager' ? reportSilence(registry, crashes, joined.process) : () => {};
   const micro = await openMicro(membership, joined, service.role, serving.endpoints ?? []);
 
   const sweeper = openSweep({ ...journalOptions, service, journals, quietMs: membership.sweepMs });
@@ -183,10 +203,12 @@ export async function serve<State>(
   log.info({}, `${service.role} stops taking work and ends what it has in hand`);
   clearInterval(beating);
   clearInterval(sweeping);
+  closeSilence();
   await micro.stop().catch(() => {});
   await Promise.race([delivery.stop(), new Promise((resolve) => setTimeout(resolve, drainMs))]);
   await serving.close?.();
   await registry.withdraw(joined.process).catch(() => {});
+  closeObserved();
   registry.stop();
   await lease.stop();
   // A broker that went as well leaves nothing to drain, and that is no error of ours.

@@ -65,6 +65,8 @@ export interface Registry {
   withdraw(process: string): Promise<void>;
   /** Everyone who was heard of within the registry's time. */
   living(): Heartbeat[];
+  /** Those who stopped saying it without a farewell, each once; only for who watches. */
+  silent(): Heartbeat[];
   stop(): void;
 }
 
@@ -99,6 +101,11 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
       await bucket.delete(process);
     },
     living: () => heardLately(seen),
+    silent() {
+      const gone = [...seen.values()].filter((one) => Date.now() - one.heardAtMs >= silenceMs);
+      for (const { process } of gone) seen.delete(process);
+      return gone.map(({ heardAtMs: _, ...heartbeat }) => heartbeat);
+    },
     stop: () => stop(),
   };
 }

@@ -13,8 +13,10 @@ import { reach } from './faults.ts';
 import { probeHolder } from './holder.ts';
 import { eventId, readStored, type Folded, type JournalOptions, type Journals } from './journal.ts';
 import { openLock } from './journal-lock.ts';
+import type { Crashes } from './crash.ts';
 import type { Lease } from './lease.ts';
 import type { Log } from './log.ts';
+import { measureDecision, measureLostRace, measureMessage, measureTakeOver } from './measure.ts';
 import { inboxOf, lineageOf, owedMessage, send } from './relay.ts';
 
 export interface ShellOptions<State> {
@@ -28,6 +30,8 @@ export interface ShellOptions<State> {
   dead: DeadLetterOptions;
   lease: Lease;
   log: Log;
+  /** Told of effects whose holder is gone. */
+  crashes?: Crashes;
 }
 
 export interface Shell {
@@ -60,6 +64,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
 
   async function handle(delivery: Delivery): Promise<void> {
     let admitted: Admitted | undefined;
+    const measured = measureMessage(delivery);
     try {
       admitted = admit(namespace, service.role, delivery);
       // Timers and routes that wait may be put back freely.
@@ -73,6 +78,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       if (end.end === 'silent') delivery.leave();
     } catch (error) {
       await failed.settle(delivery, admitted?.taskId, error);
+    } finally {
+      measured();
     }
   }
 
@@ -159,7 +166,10 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     }
     await reach('decided', decision.type);
     const stored = await journals.append(journal, folded, eventOf(admitted, folded, given, decision));
-    if (!stored) return { next: 'again' };
+    if (!stored) {
+      measureLostRace(service.role);
+      return { next: 'again' };
+    }
     logDecision(journal, stored);
     await reach('appended', decision.type);
     const opened = service.openIntent(stored.state);
@@ -227,6 +237,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
           { journal: admitted.journal, from: intent.claim.process, epoch: intent.epoch + 1 },
           'took a step over',
         );
+        logDecision(admitted.journal, stored);
+        tellCrash(admitted.journal, intent.claim.process);
         const opened = service.openIntent(stored.state);
         if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
         await relay(admitted.journal, stored);
@@ -415,8 +427,17 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     );
   }
 
+  /** A process that goes on with what it had itself declared has not come to grief. */
+  function tellCrash(journal: string, holder: string): void {
+    measureTakeOver(service.role);
+    if (holder === options.process) return;
+    const why = `${holder} had declared a step of ${journal} and brought no result; ${options.process} goes on`;
+    void options.crashes?.report({ process: holder, sign: 'open_intent', why, journal });
+  }
+
   function logDecision(journal: string, stored: Folded<State>): void {
     const event = stored.last!;
+    measureDecision(event);
     log.info(
       {
         task: event.subject,

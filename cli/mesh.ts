@@ -18,6 +18,7 @@ import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../sche
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
+import { reportDeath } from './report-death.ts';
 
 export type Say = (line: string) => void;
 type Environment = Record<string, string | undefined>;
@@ -292,7 +293,11 @@ export function openRoles(options: RolesOptions): Launcher {
       ...(options.brokerUrl ? ['--broker', options.brokerUrl] : []),
     ],
     bus: options.bus,
-    onDeath: options.onDeath,
+    onDeath(child, how) {
+      const { bus, stateDirectory } = options;
+      void reportDeath({ bus, namespace: config.mesh.namespace, stateDirectory }, child, how);
+      options.onDeath(child, how);
+    },
     ...(options.answer ? { answer: options.answer } : {}),
     environment: (program) => {
       const fault = planted.get(program);

@@ -15,6 +15,7 @@ import { registerFix } from './fix.ts';
 import { registerHealthy } from './healthy.ts';
 import { registerList } from './list.ts';
 import { registerModels } from './models.ts';
+import { registerObs } from './obs.ts';
 import { registerPause } from './pause.ts';
 import { registerRebuild } from './rebuild.ts';
 import { registerReplay } from './replay.ts';
@@ -37,6 +38,7 @@ const verbs = [
   registerDashboard,
   registerList,
   registerStatus,
+  registerObs,
   registerApply,
   registerCancel,
   registerPause,

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { setPriority } from 'node:os';
 import { askLauncher } from '../bus/ask-launcher.ts';
 import { membershipOf } from '../bus/membership.ts';
+import { openObserved, standardMode } from '../bus/observed.ts';
 import { openObserver } from '../bus/observer.ts';
+import { openVerifier } from '../bus/signature.ts';
 import { readModelFile } from '../config/read-model-file.ts';
 import { checkoutRoot, observerDirectory } from '../config/state.ts';
 import { processSettings } from '../config/membership.ts';
@@ -14,6 +16,7 @@ import {
   answerTasks,
   answerTotals,
 } from './observer/answers.ts';
+import { measureQueues } from './observer/queue-metrics.ts';
 import { endpointsOf } from './observer/endpoints.ts';
 import { followRecord } from './observer/follow.ts';
 import { openPage } from './observer/page-server.ts';
@@ -35,6 +38,21 @@ const membership = await membershipOf(settings, 'observer');
 const observer = await openObserver(membership);
 const { log } = observer;
 const model = openReadModel(readModelFile(stateDirectory), namespace);
+
+const closeObserved = await openObserved({
+  bus: observer.bus,
+  namespace,
+  log,
+  ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
+  who: {
+    role: 'observer',
+    process: observer.process,
+    mesh: config.mesh.name,
+    version: settings.version,
+  },
+  standard: standardMode(),
+});
+measureQueues(observer.queues);
 
 const ending = new AbortController();
 const following = followRecord(model, observer.record, log, ending.signal);
@@ -130,6 +148,7 @@ await new Promise<void>((resolve) => {
 });
 ending.abort();
 await exporting;
+closeObserved();
 await following.done;
 model.close();
 await observer.stop();

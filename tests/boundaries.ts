@@ -30,6 +30,7 @@ const impure = [
   '!inference/check.ts',
   '!inference/call-service.ts',
   '!observability/observer/**',
+  '!observability/debug-export.ts',
 ];
 /** Packages that are functions of their arguments. */
 const purePackages = ['typebox', 'typebox/*', 'ajv', 'uuid', 'picomatch', 'fastest-levenshtein'];
@@ -87,18 +88,23 @@ export const boundaries: Boundary[] = [
   },
   {
     files: ['observability/telemetry.ts'],
-    mayImport: ['schemas/**'],
-    rule: 'telemetry is preloaded before everything: it imports schemas only',
+    mayImport: ['schemas/**', 'observability/debug-export.ts'],
+    rule: 'telemetry is preloaded before everything: it imports schemas only, and what exports when that is asked for',
   },
   {
     files: ['observability/main.ts', 'observability/observer/**'],
     mayImport: [
       'observability/**',
       'schemas/**',
-      'bus/{client,observer,record,micro,membership,ask-launcher,log}.ts',
+      'bus/{client,observer,observed,record,registry,micro,membership,ask-launcher,log,signature}.ts',
       'config/**',
     ],
     rule: 'observability is a subscriber: it imports schemas, config, and of bus what reads and answers',
+  },
+  {
+    files: ['observability/debug-export.ts'],
+    mayImport: ['observability/{otlp-settings,taxonomy}.ts', 'schemas/**'],
+    rule: 'what exports logs and metrics imports schemas and the names of telemetry',
   },
   pure('observability'),
   {
@@ -155,6 +161,11 @@ const owned = [
     rule: 'llama.cpp is loaded in gpu-worker alone',
   },
   { packages: ['pino', 'pino-pretty'], users: ['bus/log.ts'], rule: 'logging is bus/log.ts' },
+  {
+    packages: ['@opentelemetry/*'],
+    users: ['observability/observer/**', 'observability/debug-export.ts'],
+    rule: 'OpenTelemetry is spoken in observability',
+  },
   { packages: ['commander'], users: ['cli/**'], rule: 'the command line is read in cli' },
   {
     packages: ['vitest', 'vitest/*', 'fast-check', 'node:test'],

@@ -1,6 +1,7 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readPublicKeys } from '../bus/credentials.ts';
 import type { Child } from '../bus/launcher.ts';
@@ -76,11 +77,29 @@ const allFree = (slots: number) =>
     60_000,
   );
 
-async function pools(): Promise<PoolView[]> {
-  const command = [join(checkoutRoot, 'cli/main.ts'), 'status', '--json'];
-  const env = { PATH: process.env['PATH'], HOME: yard.area, SWITCHYARD_STATE: yard.stateDirectory };
-  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: yard.area, env });
-  return (JSON.parse(stdout) as { pools: PoolView[] }).pools;
+/** Watches `switchyard status` until it shows pools that fit, then ends it as Ctrl-C does. */
+async function watchPools(fits: (pools: PoolView[]) => boolean): Promise<PoolView[]> {
+  const words = ['status', '--watch', '--every', '500ms', '--json'];
+  const child = spawn(process.execPath, [join(checkoutRoot, 'cli/main.ts'), ...words], {
+    cwd: yard.area,
+    env: { PATH: process.env['PATH'], HOME: yard.area, SWITCHYARD_STATE: yard.stateDirectory },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = once(child, 'exit');
+  const limit = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  let seen: PoolView[] | undefined;
+  let last = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    last = line;
+    const { pools } = JSON.parse(line) as { pools?: PoolView[] };
+    if (seen || !pools || !fits(pools)) continue;
+    seen = pools;
+    child.kill('SIGINT');
+  }
+  expect(await ended).toEqual([0, null]);
+  clearTimeout(limit);
+  expect(JSON.parse(last)).toMatchObject({ result: { pools: expect.any(Array) as unknown } });
+  return seen!;
 }
 
 test(
@@ -94,15 +113,14 @@ test(
     expect(shares(taken)).toEqual({ [first.process!]: 2, [second.process!]: 2, [other.process!]: 1 });
 
     const waiting = await ask('noise', 2, 32);
-    const [hum, noise] = await eventually(
-      async () => {
-        const seen = (await pools()).filter((one) => ['hum', 'noise'].includes(one.pool));
-        // Heartbeats tell it, one every two seconds.
-        return seen.every((one) => one.tokensPerSecond > 0) && seen[1]!.freeSlots === 0 ? seen : undefined;
-      },
-      'status to show what the workers do',
-      40_000,
+    // What a worker does is told by heartbeats, one every two seconds.
+    const busy = ['hum', 'noise'];
+    const shown = await watchPools((all) =>
+      all
+        .filter((one) => busy.includes(one.pool))
+        .every((one) => one.tokensPerSecond > 0 && one.freeSlots === (one.pool === 'hum' ? 1 : 0)),
     );
+    const [hum, noise] = busy.map((name) => shown.find((one) => one.pool === name)!);
     expect(noise).toMatchObject({ pool: 'noise', waiting: 2, inHand: 4, slots: 4, freeSlots: 0 });
     expect(noise!.breaker.phase).toBe('closed');
     expect(noise!.workers.map((one) => one.process)).toEqual([first.process!, second.process!].toSorted());

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import type { Role } from '../schemas/row.ts';
 import type { Bus } from './connect.ts';
 import { probe } from './holder.ts';
+import { putLogAside } from './log-files.ts';
 
 /**
  * What a process runs: its role's usual program, the gpu-worker, which answers model calls as inference does, or the
@@ -64,6 +65,8 @@ export interface Launcher {
 }
 
 const shortestBackOffMs = 200;
+/** How often it is looked how large the logs are. */
+const tidyMs = 30_000;
 /** A process that lived this long is started again at once when it dies. */
 const healthyMs = 30_000;
 const stopPatienceMs = 10_000;
@@ -81,9 +84,14 @@ export function openLauncher(options: LauncherOptions): Launcher {
   let isStopping = false;
   const telemetry = pathToFileURL(join(options.checkout, 'observability/telemetry.ts')).href;
   mkdirSync(options.logsDirectory, { recursive: true, mode: 0o700 });
+  const tidying = setInterval(() => {
+    for (const { child } of running.values()) putLogAside(child.logFile);
+  }, tidyMs);
+  tidying.unref();
 
   function launch(program: Program, number: number, given: string[], backOffMs: number): Promise<Child> {
     const logFile = join(options.logsDirectory, `${program}-${number}.log`);
+    putLogAside(logFile);
     const log = openSync(logFile, 'a', 0o600);
     const [file, ...args] = mainOf[program];
     const process_ = spawn(
@@ -183,6 +191,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     held: (point) => new Promise((resolve) => void waiting.push({ point, resolve })),
     async stop() {
       isStopping = true;
+      clearInterval(tidying);
       for (const timer of timers) clearTimeout(timer);
       const ends = [...running.values()].map(
         ({ process: one }) =>

@@ -12,7 +12,7 @@ const names = leaves(openProgram()).map(fullName);
 
 test('command line: every verb that was promised is there', () => {
   const promised =
-    'up, start, submit, fix, watch, status, obs, list, apply, cancel, pause, resume, answer, approve, replay, rebuild, dashboard, dead list, dead show, dead retry, doctor, healthy, credentials export, models list, models check, models pull, models bench, config init, config validate, config show, config allowed, version'.split(
+    'up, start, submit, fix, watch, status, logs, obs, list, apply, cancel, pause, resume, answer, approve, replay, rebuild, dashboard, dead list, dead show, dead retry, doctor, healthy, credentials export, models list, models check, models pull, models bench, config init, config validate, config show, config allowed, version'.split(
       ', ',
     );
   expect(names.toSorted()).toEqual(promised.toSorted());

@@ -14,6 +14,7 @@ import { CommandError } from './failure.ts';
 import { registerFix } from './fix.ts';
 import { registerHealthy } from './healthy.ts';
 import { registerList } from './list.ts';
+import { registerLogs } from './logs.ts';
 import { registerModels } from './models.ts';
 import { registerObs } from './obs.ts';
 import { registerPause } from './pause.ts';
@@ -38,6 +39,7 @@ const verbs = [
   registerDashboard,
   registerList,
   registerStatus,
+  registerLogs,
   registerObs,
   registerApply,
   registerCancel,

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   threads?: string;
   gpuLayers?: string;
   context?: string;
+  name?: string;
+  cpus?: string;
 }
 
 /** The worker's arguments. A file is named from here, since the worker runs elsewhere. Throws CommandError without a model. */
@@ -43,6 +45,8 @@ export function workerArguments(options: WorkerOptions, config: Config): string[
     ['--threads', options.threads],
     ['--gpu-layers', options.gpuLayers],
     ['--context', options.context],
+    ['--name', options.name],
+    ['--cpus', options.cpus],
   ] as const;
   return [
     '--model',

@@ -228,6 +228,8 @@ const passedToNetwork = [
 const addresses = Object.values(modelBackends).flatMap(({ url }) =>
   typeof url === 'object' && 'variable' in url ? [url.variable] : [],
 );
+// Which cards a gpu-worker sees, and where their libraries are.
+const passedToCards = ['CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'VK_ICD_FILENAMES', 'VK_DRIVER_FILES'];
 const withNetwork: readonly Program[] = ['inference', 'coder', 'tester'];
 
 /** What a process sees of the environment; only inference sees the keys, and only those that models name. */
@@ -247,6 +249,7 @@ export function environmentOf(
     ...addresses,
     ...(withNetwork.includes(program) ? passedToNetwork : []),
     ...(program === 'inference' ? keys : []),
+    ...(program === 'gpu-worker' ? passedToCards : []),
   ];
   const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
   const seen = Object.fromEntries(

@@ -37,6 +37,8 @@ export function registerStart(program: Command): void {
     .option('--threads <count>', 'processor threads; left out: cores - 1')
     .option('--gpu-layers <count>', 'layers on the graphics card; left out: as many as it holds')
     .option('--context <tokens>', 'context of each slot')
+    .option('--name <name>', "the model's name in the mesh; left out: that of the file")
+    .option('--cpus <list>', 'processors that it is bound to, such as 0-3, or all')
     .addHelpText(
       'after',
       [
@@ -120,7 +122,7 @@ async function reach(membership: FoundMesh, program: Program, say: (line: string
 
 /** Options that would say nothing to a role's process are no options of it. */
 function workerOptionsRefused(options: WorkerOptions): string[] {
-  const given = (['model', 'pool', 'slots', 'threads', 'gpuLayers', 'context'] as const).find(
+  const given = (['model', 'pool', 'slots', 'threads', 'gpuLayers', 'context', 'name', 'cpus'] as const).find(
     (name) => options[name] !== undefined,
   );
   if (given === undefined) return [];

@@ -50,6 +50,13 @@ export const environmentVariables: EnvironmentVariable[] = [
     example: '/usr/bin/bwrap',
   },
   {
+    name: 'SWITCHYARD_CHROMIUM',
+    setBy: 'person',
+    meaning: 'Path of the Chromium in which `npm test` opens the dashboard',
+    standard: 'one on the PATH, else one from the package registry',
+    example: '/usr/bin/chromium',
+  },
+  {
     name: 'SWITCHYARD_FAULT',
     setBy: 'person',
     meaning: 'For tests only: at which point a process is to die or stop',

@@ -140,6 +140,8 @@ async function measure(shape: Shape) {
   }
 }
 
+/** Of the process that holds the model, prompts included. */
+const processorMsOf = (result: Result): number => result.processorMs / result.outputTokens;
 const speed = (result: Result): number => (result.outputTokens * 1000) / result.wallMs;
 
 function resultOf(
@@ -162,6 +164,7 @@ function resultOf(
         ...across(pairs, speed),
         ratio: rounded(median(ratios), 2),
         ratios: ratios.map((ratio) => rounded(ratio, 2)),
+        processorMsAToken: across(pairs, processorMsOf),
       };
     }),
     firstTokenMs: {
@@ -190,6 +193,9 @@ function table({ model, tokensPerSecond, firstTokenMs, decisionMs, memoryMb }: M
         one,
         `${one.ratio.toFixed(2)}  (${one.ratios.map((each) => each.toFixed(2)).join(' ')})`,
       ),
+    ),
+    ...tokensPerSecond.map(({ width, processorMsAToken: one }) =>
+      row(`processor ms a token, ${width} at a time`, one, ratio(one)),
     ),
     row(
       'ms to the first token, p50',

@@ -11,7 +11,10 @@ import type { RawJob, RawResult, RawSettings } from '../../gpu-worker/raw-for-be
 
 /** What is asked of a side: one reply for each prompt, all at a time. */
 export type Job = RawJob;
-export type Result = RawResult;
+export interface Result extends RawResult {
+  /** Processor time of the process that holds the model: what others do on the machine hardly changes it. */
+  processorMs: number;
+}
 
 /** One of the two that are compared; both have the model loaded, in a process of its own. */
 export interface Side {
@@ -23,6 +26,19 @@ export interface Side {
 
 const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+
+const tickMs = 10;
+/** Of all threads, since the start. */
+function processorMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * tickMs;
+}
+
+async function withProcessorTime(pid: number, work: () => Promise<RawResult>): Promise<Result> {
+  const before = processorMs(pid);
+  const result = await work();
+  return { ...result, processorMs: processorMs(pid) - before };
+}
 
 /** The prompt of the mesh's messages as the random model's template writes it, so that both sides read the same tokens. */
 const written = (prompt: string) => `<|user|>${prompt}<|end|><|assistant|><|answer|>`;
@@ -37,7 +53,11 @@ export async function openRaw(settings: RawSettings): Promise<Side> {
   };
   await answer(settings);
   return {
-    run: async (job) => (await answer({ ...job, prompts: job.prompts.map(written) })) as Result,
+    run: (job) =>
+      withProcessorTime(
+        child.pid!,
+        async () => (await answer({ ...job, prompts: job.prompts.map(written) })) as RawResult,
+      ),
     memoryBytes: () => residentBytes(child.pid!),
     async close() {
       const ended = once(child, 'exit');
@@ -99,31 +119,33 @@ export async function openMesh(settings: MeshSettings): Promise<Side> {
     },
   });
   await yard.client.bus.connection.flush();
+  async function run({ prompts, maxTokens, schema }: Job): Promise<RawResult> {
+    const startedAt = performance.now();
+    const calls = await Promise.all(
+      prompts.map(async (content) => {
+        const askedAt = performance.now();
+        const callId = await caller.ask('bench', {
+          messages: [{ role: 'user', content }],
+          maxTokens,
+          ...(schema ? { schema: { name: 'decision', schema: schema as Record<string, unknown> } } : {}),
+        });
+        return { callId, askedAt };
+      }),
+    );
+    while (!calls.every(({ callId }) => endedAt.has(callId)))
+      await new Promise<void>((resolve) => void (heard = resolve));
+    const ends = calls.map(({ callId }) => endedAt.get(callId)!);
+    return {
+      wallMs: Math.max(...ends.map((one) => one.atMs)) - startedAt,
+      outputTokens: ends.reduce((sum, one) => sum + one.outputTokens, 0),
+      firstTextMs: calls.map(
+        ({ callId, askedAt }) => (firstTextAt.get(callId) ?? endedAt.get(callId)!.atMs) - askedAt,
+      ),
+    };
+  }
+
   return {
-    async run({ prompts, maxTokens, schema }) {
-      const startedAt = performance.now();
-      const calls = await Promise.all(
-        prompts.map(async (content) => {
-          const askedAt = performance.now();
-          const callId = await caller.ask('bench', {
-            messages: [{ role: 'user', content }],
-            maxTokens,
-            ...(schema ? { schema: { name: 'decision', schema: schema as Record<string, unknown> } } : {}),
-          });
-          return { callId, askedAt };
-        }),
-      );
-      while (!calls.every(({ callId }) => endedAt.has(callId)))
-        await new Promise<void>((resolve) => void (heard = resolve));
-      const ends = calls.map(({ callId }) => endedAt.get(callId)!);
-      return {
-        wallMs: Math.max(...ends.map((one) => one.atMs)) - startedAt,
-        outputTokens: ends.reduce((sum, one) => sum + one.outputTokens, 0),
-        firstTextMs: calls.map(
-          ({ callId, askedAt }) => (firstTextAt.get(callId) ?? endedAt.get(callId)!.atMs) - askedAt,
-        ),
-      };
-    },
+    run: (job) => withProcessorTime(worker.pid, () => run(job)),
     memoryBytes: () => residentBytes(worker.pid),
     close: () => yard.stop(),
   };

@@ -444,7 +444,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         journal,
         event: shortType(event.type),
         id: event.id,
-        ...idsIn(event.data),
+        ...idsIn(journal, event.data),
         trace: event.traceparent?.split('-')[1],
         hop: event.hop,
       },
@@ -459,8 +459,9 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
 }
 
 /** What a line names beside its task, so that a person finds it by any of them. */
-function idsIn(data: unknown): { run?: string; call?: string; request?: string } {
-  const { runId, callId, reply, requestId } = (data ?? {}) as Record<string, unknown>;
+function idsIn(journal: string, data: unknown): { run?: string; call?: string; request?: string } {
+  const ofRun = /\.run\.[^.]+\.([^.]+)$/.exec(journal)?.[1];
+  const { runId = ofRun, callId, reply, requestId } = (data ?? {}) as Record<string, unknown>;
   const request = requestId ?? (reply as { requestId?: unknown } | undefined)?.requestId;
   return {
     ...(typeof runId === 'string' ? { run: runId } : {}),

@@ -208,6 +208,17 @@ test('permissions: every message of the contract may be sent by each of its publ
   }
 });
 
+test('permissions: what leaves the processes only the operator says; a crash whoever sees it, and the observer says neither', () => {
+  const everyone = [...roles, 'operator', 'observer'] as const;
+  expect(everyone.filter((one) => maySay(one, 'yard.event.mesh.mode.all'))).toEqual(['operator']);
+  expect(everyone.filter((one) => maySay(one, 'yard.event.mesh.crash.coder-1'))).toEqual([
+    ...roles,
+    'operator',
+  ]);
+  for (const one of everyone)
+    for (const kind of ['mode', 'crash']) expect(mayHear(one, `yard.event.mesh.${kind}.all`), one).toBe(true);
+});
+
 test('permissions: the observer reads and answers, and writes nothing that anybody would believe', () => {
   const { publish, allowResponses } = permissionsOf('observer', 'yard', pools);
   expect(allowResponses).toBe(true);

@@ -99,7 +99,7 @@ test('observed: a person switches it off at once, and who starts later obeys wha
   );
   expect(servicesOf(collector.metrics)).toEqual(['switchyard-reviewer']);
   expect(new Set(collector.metrics.map((one) => one.name))).toContain('switchyard.slots');
-  await modes.set({ mode: 'debug', untilMs: Date.now() + 3000 });
+  await modes.set({ mode: 'debug', untilMs: Date.now() + 120_000 });
   await yard.ended(await yard.submit(), 60_000);
   await eventually(
     () =>
@@ -108,6 +108,19 @@ test('observed: a person switches it off at once, and who starts later obeys wha
       ),
     'logs of the whole mesh',
   );
+  const names = () => new Set(collector.metrics.map((one) => one.name));
+  await eventually(
+    () =>
+      [
+        'gen_ai.client.token.usage',
+        'gen_ai.client.operation.duration',
+        'switchyard.cost',
+        'switchyard.steps',
+        'messaging.process.duration',
+      ].every((name) => names().has(name)),
+    'the metrics of a task',
+  );
+  await modes.set({ mode: 'debug', untilMs: Date.now() + 1000 });
   // It falls back by itself, and what was switched for fewer before it is over too.
   await eventually(isQuiet, 'the mesh to be quiet', 30_000);
   expect((await modes.windows()).filter((one) => one.mode === 'debug')).toEqual([]);

@@ -12,6 +12,7 @@ import {
   answerAgents,
   answerDead,
   answerEvents,
+  answerMesh,
   answerTask,
   answerTasks,
   answerTotals,
@@ -86,6 +87,7 @@ await observer.serve(
     agents: async () => answerAgents(model, observer.living(), await observer.queues()),
     totals: () => answerTotals(model),
     dead: (request) => answerDead(model, request),
+    mesh: (request) => answerMesh(model, request),
   }),
 );
 

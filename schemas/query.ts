@@ -1,4 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox';
+import { LivingProcess, PoolState } from './living.ts';
+import { atMs, count } from './query-fields.ts';
 
 /** The states of a task as a person sees it. */
 export const taskStates = [
@@ -11,10 +13,6 @@ export const taskStates = [
   'cancelled',
   'rejected',
 ] as const;
-
-const count = (description: string) => Type.Integer({ minimum: 0, description });
-const atMs = (description: string) =>
-  Type.Integer({ minimum: 0, description: `${description}, milliseconds since 1970 UTC` });
 
 /** What every reply says of the read model that it comes from. */
 const origin = {
@@ -98,74 +96,6 @@ export const StoredEvent = Type.Object(
   },
   { description: 'An event in its place in the record' },
 );
-
-const modelLoad = Type.Object(
-  {
-    name: Type.String(),
-    pool: Type.String(),
-    backend: Type.String(),
-    slots: count('Replies it writes at a time'),
-    freeSlots: count('Those that are free'),
-    queued: Type.Optional(count('Calls taken that wait inside the process')),
-    tokensPerSecond: Type.Optional(Type.Number()),
-    contextTokens: Type.Optional(Type.Integer()),
-    quantisation: Type.Optional(Type.String()),
-    tags: Type.Array(Type.String()),
-    memoryBytes: Type.Optional(Type.Number()),
-    gpuMemoryBytes: Type.Optional(Type.Number()),
-    gpuUtilisation: Type.Optional(Type.Number({ description: 'Percent' })),
-    threads: Type.Optional(Type.Integer()),
-  },
-  { description: 'A model that a process serves' },
-);
-
-export const LivingProcess = Type.Object(
-  {
-    role: Type.String(),
-    process: Type.String({ description: 'One start of one process' }),
-    host: Type.String(),
-    pid: Type.Integer(),
-    version: Type.String(),
-    pools: Type.Array(Type.String()),
-    tags: Type.Array(Type.String()),
-    slots: count('What it does at a time'),
-    busySlots: count('What it does now'),
-    memoryBytes: Type.Number(),
-    cpuPercent: Type.Optional(
-      Type.Number({ description: 'Of one processor; over 100 where several are busy' }),
-    ),
-    threads: Type.Integer(),
-    models: Type.Optional(Type.Array(modelLoad)),
-    startedAtMs: atMs('When it started'),
-    atMs: atMs('When it said so'),
-  },
-  { description: 'What a process says of itself every two seconds' },
-);
-export type LivingProcess = Static<typeof LivingProcess>;
-
-export const PoolState = Type.Object(
-  {
-    pool: Type.String(),
-    workers: Type.Array(Type.String(), { description: 'Living processes that serve it' }),
-    slots: count('Replies that its workers write at a time'),
-    freeSlots: count('Those that are free'),
-    waiting: count('Calls that wait for a worker'),
-    inHand: count('Calls that a worker has taken and not finished'),
-    models: Type.Array(Type.String()),
-    breaker: Type.Object(
-      {
-        phase: Type.Enum(['closed', 'open', 'half-open']),
-        why: Type.String(),
-        sinceMs: atMs('Since when; 0 where it was never opened'),
-        untilMs: atMs('Open: when it may be probed'),
-        trips: count('Openings in a row'),
-      },
-      { description: 'Whether calls are routed to it' },
-    ),
-  },
-  { description: 'Workers that share one queue of model calls' },
-);
-export type PoolState = Static<typeof PoolState>;
 
 const spend = {
   calls: count('Model calls that have ended'),
@@ -340,6 +270,21 @@ export const queries = [
       ),
     }),
     example: {},
+  }),
+  query({
+    name: 'mesh',
+    summary:
+      'Events of the mesh itself, newest first: breakers, crashes, modes of observation, dead letters.',
+    request: Type.Object(
+      {
+        limit: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: mostEvents, description: '100 where it is left out' }),
+        ),
+      },
+      { additionalProperties: false },
+    ),
+    reply: Type.Object({ ...origin, events: Type.Array(StoredEvent) }),
+    example: { limit: 20 },
   }),
 ] as const;
 

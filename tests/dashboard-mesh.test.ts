@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -5,18 +6,28 @@ import { freshLink } from '../cli/observer.ts';
 import { isMissing, launchBrowser } from './browser/launch.ts';
 import { accessibilityProblems, collectErrors } from './browser/look.ts';
 import { buildPage } from './browser/page-server.ts';
+import { startOpenAiServer, type OpenAiServer } from './openai-server.ts';
 import { slotsExample, slotsScript, slotsTest } from './scenes.ts';
+import { eventually } from './yard-parts.ts';
 import { openYard, type Yard } from './yard.ts';
 
 const limitMs = 30_000;
 let browser: Browser | { missing: string };
 let yard: Yard | undefined;
+let models: OpenAiServer | undefined;
+/** A reply that takes its time: a piece each 80 ms, for a minute if nobody calls it off. */
+const longReply = Array.from({ length: 700 }, (_, index) => `word${index} `).join('');
 
 beforeAll(async () => {
   buildPage();
   browser = await launchBrowser();
   if (isMissing(browser)) return;
+  models = await startOpenAiServer({
+    behave: () => ({ kind: 'reply', content: longReply, pieceDelayMs: 80 }),
+  });
+  const slow = { backend: 'openai' as const, model: 'slow', pool: 'scripted', url: models.url };
   yard = await openYard({
+    overrides: { models: { slow } },
     script: slotsScript(),
     hasPage: true,
     processes: { manager: 1, router: 1, inference: 1, coder: 1, reviewer: 1 },
@@ -26,6 +37,7 @@ beforeAll(async () => {
 afterAll(async () => {
   if (browser && !isMissing(browser)) await browser.close();
   await yard?.stop();
+  await models?.close();
 }, 30_000);
 beforeEach((context) => {
   if (isMissing(browser)) context.skip(`no Chromium: ${browser.missing}`);
@@ -47,10 +59,12 @@ async function openPage(): Promise<{ page: Page; errors: string[]; close(): Prom
 
 const isLive = (page: Page) => page.locator('[data-link=live]').waitFor();
 
-async function submitSlots(goal: string): Promise<string> {
+async function submitSlots(goal: string, more: { model?: string } = {}): Promise<string> {
   const repository = yard!.makeRepository(goal.replaceAll(/\W/g, '-'), join(slotsExample, 'repository'));
-  return yard!.submit({ repository, test: slotsTest, goal, plan: 'single' });
+  return yard!.submit({ repository, test: slotsTest, goal, plan: 'single', ...more });
 }
+
+const observer = () => yard!.launcher.children().find((child) => child.program === 'observer')!;
 
 /** How many events the page has of the task that it shows. */
 const eventsShown = async (page: Page) =>
@@ -108,6 +122,11 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
     .first()
     .waitFor();
   await page.getByRole('heading', { name: 'Dead letters' }).waitFor();
+  const log = page.getByRole('region', { name: 'What happened to the mesh' });
+  await log.getByText('Nothing yet.').waitFor();
+  await yard!.admin.jetstream.publish('yard.inbox.role.reviewer.nothing', 'no json');
+  await log.getByRole('listitem').getByText('given up').waitFor();
+  expect(await accessibilityProblems(page)).toEqual([]);
   expect(errors).toEqual([]);
   await close();
 }, 120_000);
@@ -146,3 +165,80 @@ test('page of a mesh: a broker that is killed is said to be gone, and what happe
   for (const [row, sequence] of shown) expect(recorded[row - 1]!.sequence).toBe(sequence);
   await close();
 }, 150_000);
+
+test('page of a mesh: what a model writes is seen as it is written', async () => {
+  const { page, errors, close } = await openPage();
+  const taskId = await submitSlots('Slowly written', { model: 'slow' });
+  await page.getByRole('heading', { name: 'Slowly written' }).getByRole('link').click();
+  const writing = page.getByRole('treegrid').getByText(/word\d+ .*word\d+/);
+  await writing.waitFor();
+  const before = await writing.textContent();
+  await expect.poll(() => writing.textContent(), { timeout: limitMs }).not.toBe(before);
+  const ofCall = async () => (await yard!.events(taskId)).filter((one) => one.event.type.includes('.call.'));
+  // The record does not know a word of it yet.
+  expect(JSON.stringify(await ofCall())).not.toContain('word1 ');
+  await yard!.client.request('task.cancel', { taskId, reason: 'seen enough' });
+  expect(await yard!.ended(taskId, limitMs)).toBe('task.cancelled');
+  await page.getByText('cancelled').first().waitFor();
+  expect(errors).toEqual([]);
+  await close();
+}, 90_000);
+
+test('page of a mesh: a read model that is built anew while the page is open leaves nothing twice and nothing out', async () => {
+  const { page, close } = await openPage();
+  const taskId = await submitSlots('Over a rebuild');
+  await page.getByRole('heading', { name: 'Over a rebuild' }).getByRole('link').click();
+  await page.getByRole('treegrid').waitFor();
+  await yard!.ended(taskId, limitMs);
+  const recorded = await yard!.events(taskId);
+  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  // The same read model in the old page, and another in what comes from now on.
+  const heard = new Set<string>();
+  page.on('websocket', (socket) =>
+    socket.on('framereceived', ({ payload }) => {
+      for (const [, record] of String(payload).matchAll(/"record":"([^"]+)"/g)) heard.add(record!);
+    }),
+  );
+  await page.reload();
+  await isLive(page);
+  await expect.poll(() => heard.size, { timeout: limitMs }).toBe(1);
+  observer().kill('SIGHUP');
+  await expect.poll(() => heard.size, { timeout: limitMs }).toBe(2);
+  const next = await submitSlots('After a rebuild');
+  await yard!.ended(next, limitMs);
+  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  await page.getByRole('link', { name: 'Switchyard, all tasks' }).click();
+  const tasks = page.getByRole('grid', { name: 'Tasks' });
+  for (const goal of ['Over a rebuild', 'After a rebuild'])
+    await expect.poll(() => tasks.getByRole('row', { name: goal }).count(), { timeout: limitMs }).toBe(1);
+  await close();
+}, 120_000);
+
+test('page of a mesh: a session that is over says so, and a new link in the same window lets in again', async () => {
+  const { page, close } = await openPage();
+  const file = join(yard!.stateDirectory, 'observer', 'sessions.json');
+  const kept = JSON.parse(readFileSync(file, 'utf8')) as { sessions: { expiresAtMs: number }[] };
+  expect(kept.sessions.length).toBeGreaterThan(0);
+  for (const one of kept.sessions) one.expiresAtMs = Date.now() - 1;
+  writeFileSync(file, JSON.stringify(kept));
+  observer().kill('SIGKILL');
+  const notice = page.getByRole('alert').getByText('Not let in');
+  await notice.waitFor();
+  const said = (await page.getByRole('alert').textContent())!;
+  expect(said).toContain('the session of this page is over');
+  expect(said).toContain('./switchyard dashboard');
+  // What it had seen stays to be read.
+  await page
+    .getByText(/\d+ tasks?$/)
+    .first()
+    .waitFor();
+  const link = await eventually(
+    () => freshLink(yard!.stateDirectory, yard!.pagePort).catch(() => undefined),
+    'another link',
+  );
+  await page.goto(link);
+  await isLive(page);
+  expect(page.url()).not.toContain('token');
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await close();
+}, 90_000);

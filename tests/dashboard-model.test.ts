@@ -3,6 +3,7 @@ import recorded from '../observability/dashboard/demo/recording.gen.json' with {
 import { conversationOf } from '../observability/dashboard/model/conversation.ts';
 import { diffLines } from '../observability/dashboard/model/diff.ts';
 import { addSample, noMesh, type MeshSample } from '../observability/dashboard/model/mesh-history.ts';
+import { meshNotices } from '../observability/dashboard/model/mesh-log.ts';
 import { hashOf, placeOf, type Place } from '../observability/dashboard/model/place.ts';
 import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
 import { routingsOf } from '../observability/dashboard/model/routing.ts';
@@ -14,7 +15,8 @@ import { advanceYard, emptyYard, type Action, type Yard } from '../observability
 import { demoAsked, type Recording } from '../observability/dashboard/source/demo.ts';
 import { generate } from '../observability/dashboard/source/generated.ts';
 import { summaryOf } from '../observability/query.ts';
-import { viewOf } from '../observability/task-view.ts';
+import { textOf } from '../observability/span.ts';
+import { viewOf, type RecordedEvent } from '../observability/task-view.ts';
 import { shortType } from '../schemas/envelope.ts';
 
 const { events, samples } = recorded as unknown as Recording;
@@ -259,6 +261,72 @@ test('dashboard: the mesh is remembered for the last minutes and no longer', () 
   let many = noMesh;
   for (let index = 0; index < 400; index += 1) many = addSample(many, sample(index * 2000, index));
   expect(many.points).toHaveLength(150);
+});
+
+/** An event of the mesh as it would be stored at a place. */
+const ofMesh = (sequence: number, type: string, data: object): RecordedEvent => ({
+  journal: `yard.event.mesh.${type}`,
+  sequence,
+  atMs: Date.UTC(2026, 10, 20, 9, 0, sequence),
+  event: {
+    ...events[0]!.event,
+    subject: undefined,
+    type: `dev.switchyard.${type}.v1`,
+    sender: 'inference',
+    data,
+  },
+});
+const untilMs = Date.UTC(2026, 10, 20, 9, 5);
+const breaker = (causes: Record<string, number>) => ({
+  pool: 'local',
+  untilMs,
+  trips: 1,
+  counts: { failures: 5, successes: 0, causes },
+});
+const meshStory = [
+  ofMesh(1, 'breaker.opened', { ...breaker({ timeout: 5 }), why: '5 of 5 calls failed' }),
+  ofMesh(2, 'breaker.half_opened', { ...breaker({}), why: 'its rest is over', probe: 'inference.a' }),
+  ofMesh(3, 'breaker.closed', { ...breaker({}), why: 'the probe was answered' }),
+  ofMesh(4, 'mesh.crash', {
+    process: 'coder.a',
+    role: 'coder',
+    sign: 'exit',
+    why: 'coder.a was ended by SIGKILL',
+    untilMs,
+  }),
+  ofMesh(5, 'mesh.mode', { mode: 'debug', role: 'coder', untilMs }),
+  ofMesh(6, 'mesh.made_up', {}),
+];
+
+test('dashboard: what happened to the mesh is told newest first, with sign, word and why', () => {
+  const yard = after({ do: 'events', events: meshStory, reached: reached(6) });
+  const told = meshNotices(yard.meshEvents).map(
+    ({ sign, word, spans, details }) =>
+      `${sign} ${word}: ${textOf(spans)}${details.map((one) => ` / ${textOf(one)}`).join('')}`,
+  );
+  expect(told).toEqual([
+    'late unknown: an event that this version does not know: mesh.made_up',
+    'given mode switched: coder is observed in debug mode / until 09:05:00 UTC',
+    'crash crashed: coder.a was ended by SIGKILL / its launcher saw it end; every coder in debug mode until 09:05:00 UTC',
+    'done breaker closed: the pool local is back: the probe was answered',
+    'waits breaker half-opened: the pool local is probed: its rest is over / probed by inference.a',
+    'denied breaker opened: the pool local rests: 5 of 5 calls failed / may be probed at 09:05:00 UTC; failures: 5 timeout',
+  ]);
+  expect(yard.records.size + yard.touched.size).toBe(0);
+});
+
+test('dashboard: events of the mesh that were asked for and that came meanwhile are there once, and no more than 200', () => {
+  const [first, second, third] = [meshStory.slice(0, 3), meshStory.slice(2, 5), meshStory.slice(4)];
+  const yard = after(
+    { do: 'events', events: second },
+    { do: 'mesh-events', events: first.toReversed() },
+    { do: 'events', events: third },
+  );
+  expect(yard.meshEvents.map((one) => one.sequence)).toEqual([1, 2, 3, 4, 5, 6]);
+  const many = Array.from({ length: 250 }, (_, index) => ofMesh(10 + index, 'mesh.mode', { mode: 'debug' }));
+  const full = advanceYard(yard, { do: 'events', events: many });
+  expect([full.meshEvents.length, full.meshEvents.at(-1)!.sequence]).toEqual([200, 259]);
+  expect(advanceYard(full, { do: 'anew' }).meshEvents).toEqual([]);
 });
 
 test('dashboard: an address names what is shown, and the demo is asked for by it', () => {

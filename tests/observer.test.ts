@@ -125,6 +125,11 @@ test('observer: a message that was given up is in its list', async () => {
   expect(letters).toMatchObject([{ role, subject: `${namespace}.inbox.role.${role}.nothing` }]);
   expect(letters[0]!.reasons.join()).toMatch(/JSON|CloudEvent/);
   expect(letters[0]!.retry).toContain('dead retry');
+  // It is one of the events of the mesh itself, of which no task is asked for.
+  const { events } = await ask('mesh', { limit: 1 });
+  expect(events).toMatchObject([
+    { sequence: letters[0]!.sequence, event: { data: { messageId: letters[0]!.messageId } } },
+  ]);
 });
 
 test('observer: a request that breaks its schema is told everything that is wrong with it', async () => {

@@ -173,6 +173,16 @@ export function answerDead(model: ReadModel, { limit = 100 }: QueryRequest<'dead
   };
 }
 
+/** The newest of what concerns no task. */
+export function answerMesh(model: ReadModel, { limit = 100 }: QueryRequest<'mesh'>): QueryReply<'mesh'> {
+  const rows = model.database
+    .prepare(
+      'SELECT sequence, journal, at_ms AS atMs, body FROM event WHERE task IS NULL ORDER BY sequence DESC LIMIT ?',
+    )
+    .iterate(limit);
+  return { ...originOf(model.progress()), events: pageOf(rows, limit).events };
+}
+
 /** Who is alive, as it was said; pools with their queues and breakers. */
 export function answerAgents(
   model: ReadModel,

@@ -1,4 +1,5 @@
-import type { LivingProcess, PoolState, QueryReply } from '../../../schemas/query.ts';
+import type { LivingProcess, PoolState } from '../../../schemas/living.ts';
+import type { QueryReply } from '../../../schemas/query.ts';
 
 /** The mesh at one moment, as the read side tells it. */
 export interface MeshSample {

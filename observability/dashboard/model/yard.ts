@@ -3,6 +3,7 @@ import type { TaskSummary } from '../../../schemas/query.ts';
 import type { Reached } from '../../query.ts';
 import type { RecordedEvent } from '../../task-view.ts';
 import { addSample, noMesh, type Mesh, type MeshSample } from './mesh-history.ts';
+import { withMeshEvents } from './mesh-log.ts';
 import { extend, noRecord, summaryAt, taskIdOf, type TaskRecord } from './task-record.ts';
 
 export type Link =
@@ -38,7 +39,7 @@ export interface Yard {
   isListed: boolean;
   liveTexts: ReadonlyMap<string, LiveText>;
   agents: Mesh;
-  /** Events of the mesh itself, the newest last. */
+  /** The newest events of the mesh itself, oldest first. */
   meshEvents: readonly RecordedEvent[];
 }
 
@@ -65,10 +66,11 @@ export type Action =
   | { do: 'events'; events: readonly RecordedEvent[]; reached?: Reached }
   /** All events of one task. */
   | { do: 'record'; taskId: string; events: readonly RecordedEvent[] }
+  /** Events of the mesh itself, in any order. */
+  | { do: 'mesh-events'; events: readonly RecordedEvent[] }
   | { do: 'live'; kind: string; data: Record<string, unknown>; atMs: number }
   | { do: 'mesh'; sample: MeshSample };
 
-const mostMeshEvents = 200;
 const mostLiveCharacters = 40_000;
 
 /** The yard after an action; neither is changed. */
@@ -94,6 +96,8 @@ export function advanceYard(yard: Yard, action: Action): Yard {
       const record = extend(yard.records.get(action.taskId) ?? noRecord(action.taskId), action.events);
       return withRecord(yard, record);
     }
+    case 'mesh-events':
+      return { ...yard, meshEvents: withMeshEvents(yard.meshEvents, action.events) };
     case 'live':
       return withLive(yard, action);
     case 'mesh':
@@ -139,14 +143,13 @@ function withEvents(yard: Yard, events: readonly RecordedEvent[], reached: Reach
   const ofMesh: RecordedEvent[] = [];
   for (const one of events) {
     const taskId = taskIdOf(one);
-    if (taskId === undefined) {
-      if (one.sequence > (yard.meshEvents.at(-1)?.sequence ?? 0)) ofMesh.push(one);
-    } else byTask.set(taskId, [...(byTask.get(taskId) ?? []), one]);
+    if (taskId === undefined) ofMesh.push(one);
+    else byTask.set(taskId, [...(byTask.get(taskId) ?? []), one]);
   }
   let after: Yard = {
     ...yard,
     ...(reached ? { reached } : {}),
-    ...(ofMesh.length > 0 ? { meshEvents: [...yard.meshEvents, ...ofMesh].slice(-mostMeshEvents) } : {}),
+    meshEvents: withMeshEvents(yard.meshEvents, ofMesh),
   };
   const touched = new Set(yard.touched);
   for (const [taskId, list] of byTask) {

@@ -17,6 +17,7 @@ export interface LiveOptions {
 
 const pageOfTasks = 500;
 const pageOfEvents = 2000;
+const pageOfMeshEvents = 100;
 /** Older ones are found with the command line. */
 const mostTasks = 10_000;
 /** After a hint: at once, and again when the read side has had time to take the event in. */
@@ -29,6 +30,7 @@ const rowsAtATime = 4;
 export function followMesh(options: LiveOptions): Source {
   const { store, now } = options;
   const stopped = new AbortController();
+  let wasLetIn = false;
   const opened = new Set<string>();
   let current: { connection: NatsConnection; mesh: Mesh } | undefined;
   void stayConnected();
@@ -49,6 +51,7 @@ export function followMesh(options: LiveOptions): Source {
     while (!stopped.signal.aborted) {
       try {
         const session = await options.session(stopped.signal);
+        wasLetIn = true;
         const connection = await wsconnect({
           servers: session.url,
           user: session.user,
@@ -80,7 +83,8 @@ export function followMesh(options: LiveOptions): Source {
         if (stopped.signal.aborted) return;
         const why = error instanceof Error ? error.message : String(error);
         if (error instanceof RefusedError) {
-          store.dispatch({ do: 'link', link: { phase: 'refused', why } });
+          const told = wasLetIn ? 'the session of this page is over' : why;
+          store.dispatch({ do: 'link', link: { phase: 'refused', why: told } });
           return;
         }
         lost(why);
@@ -131,6 +135,8 @@ function openMesh(connection: NatsConnection, namespace: string, options: LiveOp
   }
 
   async function list(): Promise<void> {
+    const { events } = await ask('mesh', { limit: pageOfMeshEvents });
+    store.dispatch({ do: 'mesh-events', events: events as RecordedEvent[] });
     let cursor: string | undefined;
     let count = 0;
     do {

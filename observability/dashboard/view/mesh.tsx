@@ -1,11 +1,13 @@
 import { durationText } from '../../wording.ts';
-import type { LivingProcess, PoolState, TaskSummary } from '../../../schemas/query.ts';
+import type { LivingProcess, PoolState } from '../../../schemas/living.ts';
+import type { TaskSummary } from '../../../schemas/query.ts';
 import type { Mesh } from '../model/mesh-history.ts';
 import type { SignName } from '../model/signs.ts';
 import type { Yard } from '../model/yard.ts';
 import { Chart } from './chart.tsx';
 import { DeadLetters } from './dead-letters.tsx';
 import { Empty } from './empty.tsx';
+import { MeshLog } from './mesh-log.tsx';
 import { bytesText, dollars, shortCount } from './numbers.ts';
 import { Chip, ScriptedChip } from './sign.tsx';
 
@@ -61,6 +63,7 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
           ))}
         </ul>
       </section>
+      <MeshLog events={yard.meshEvents} isDemo={isDemo} />
       <DeadLetters letters={latest.dead ?? []} isDemo={isDemo} />
     </div>
   );

@@ -58,6 +58,25 @@ test.each([
   expect(output).toContain('[censored]');
 });
 
+test('log: what goes to a collector while a process is debugged is censored like the file', async () => {
+  const output = await logged(
+    `const lines = []; const line = (level, fields, text) => void lines.push({ level, fields, text });
+     globalThis[Symbol.for('switchyard.telemetry')] = { line };
+     const second = openLog('coder.2', 'info');
+     second.warn({ a: [{ password: canary }] }, 'said with ' + key); second.info('alone ' + key);
+     second.error(new Error('broken ' + key)); second.debug('quiet');
+     process.stderr.write(JSON.stringify({ lines }) + '\\n');`,
+  );
+  expect(output).not.toContain(canary);
+  const { lines } = linesOf(output).at(-1) as { lines: { level: number; text: string; fields: object }[] };
+  expect(lines.map((one) => [one.level, one.text])).toEqual([
+    [40, 'said with [censored]'],
+    [30, 'alone [censored]'],
+    [50, 'broken [censored]'],
+  ]);
+  expect(lines[0]!.fields).toEqual({ a: [{ password: '[censored]' }] });
+});
+
 test('log: a line is JSON with time, level, name, words and what belongs to them', async () => {
   const [info, error, plain] = linesOf(
     await logged(

@@ -49,6 +49,20 @@ export async function exportSpans(options: SpanExportOptions): Promise<void> {
   let record = position.record;
   log.info({ to: sinks.map((one) => one.name), position }, 'spans are exported');
   while (!signal.aborted) {
+    let goesOn = false;
+    try {
+      goesOn = await step();
+    } catch (error) {
+      // What was folded and not sent is folded again.
+      traces.clear();
+      log.warn({ error }, 'spans could not be made; trying again');
+    }
+    if (!goesOn) await sleep(lookMs, signal);
+  }
+  await Promise.allSettled(sinks.map((one) => one.close()));
+
+  /** Exports what comes next; false where nothing came. */
+  async function step(): Promise<boolean> {
     const now = model.progress();
     if (now.record !== record) {
       // Another building of the read model, maybe of another record: its times say what was exported already.
@@ -67,18 +81,17 @@ export async function exportSpans(options: SpanExportOptions): Promise<void> {
     const last = rows.at(-1);
     if (!last) {
       from = Math.max(from, now.sequence);
-      await sleep(lookMs, signal);
-      continue;
+      return false;
     }
     const spans = rows.flatMap((row) => spansOfRow(row)).map((span) => withFacts(span, facts));
     for (let start = 0; start < spans.length && !signal.aborted; start += mostSpans)
       await sendAll(spans.slice(start, start + mostSpans));
-    if (signal.aborted) break;
+    if (signal.aborted) return false;
     from = last.sequence;
     position = { record, sequence: last.sequence, atMs: last.atMs };
     writePosition(positionFile, position);
+    return true;
   }
-  await Promise.allSettled(sinks.map((one) => one.close()));
 
   function spansOfRow(row: StoredRow & { task: number | null }): FinishedSpan[] {
     if (row.task === null) return [];

@@ -396,8 +396,17 @@ async function onSmallDisk(
   execFileSync('mount', [...tmpfs, disk]);
   const ballast = join(disk, 'ballast');
   const fill = (leftBytes: number) => {
-    const { bavail, bsize } = statfsSync(disk);
-    execFileSync('fallocate', ['--length', String(bavail * bsize - leftBytes), ballast], { stdio: 'pipe' });
+    // Others write there meanwhile, so that what was free a moment ago may be too much to ask.
+    for (let tries = 1; ; tries += 1) {
+      const { bavail, bsize } = statfsSync(disk);
+      try {
+        const length = String(bavail * bsize - leftBytes);
+        execFileSync('fallocate', ['--length', length, ballast], { stdio: 'pipe' });
+        return;
+      } catch (error) {
+        if (tries === 10) throw error;
+      }
+    }
   };
   try {
     await work(disk, fill, () => rmSync(ballast));

@@ -60,7 +60,7 @@ test('faults: killed at every point, each role goes on in another process and re
     yard.submit(),
     yard.submit(),
   ]);
-  for (const taskId of taskIds) expect(await yard.ended(taskId, 60_000)).toBe('task.completed');
+  for (const taskId of taskIds) expect(await yard.ended(taskId, 150_000)).toBe('task.completed');
   // A run in which no fault hit is a failure.
   expect(Object.values(yard.faults).flat()).toEqual([]);
   for (const [role, list] of Object.entries(points)) {
@@ -73,7 +73,7 @@ test('faults: killed at every point, each role goes on in another process and re
     raw = await yard.client.readRaw(taskId);
     expect(await yard.problemsOf(taskId)).toEqual([]);
   }
-}, 120_000);
+}, 240_000);
 
 test('faults: the oracle that judges these records sees what is wrong with one', (context) => {
   if (raw.length === 0) context.skip('no record: the test before this one did not run');

@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import recorded from '../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
 import { conversationOf } from '../observability/dashboard/model/conversation.ts';
 import { diffLines } from '../observability/dashboard/model/diff.ts';
 import { addSample, noMesh, type MeshSample } from '../observability/dashboard/model/mesh-history.ts';
+import { keys } from '../observability/dashboard/model/keys.ts';
 import { meshNotices } from '../observability/dashboard/model/mesh-log.ts';
 import { hashOf, placeOf, type Place } from '../observability/dashboard/model/place.ts';
 import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
@@ -18,6 +21,7 @@ import { summaryOf } from '../observability/query.ts';
 import { textOf } from '../observability/span.ts';
 import { viewOf, type RecordedEvent } from '../observability/task-view.ts';
 import { shortType } from '../schemas/envelope.ts';
+import { root } from './tree.ts';
 
 const { events, samples } = recorded as unknown as Recording;
 const taskId = events[0]!.event.subject!;
@@ -354,4 +358,10 @@ test('dashboard: the recording names its scripted replies and no place of the ma
   const text = JSON.stringify(recorded);
   expect(text).not.toMatch(/\/(tmp|home|root|Users)\//);
   expect(samples.length).toBeGreaterThan(0);
+});
+
+test('dashboard: its page in the docs has the keys that the settings list', () => {
+  const text = readFileSync(join(root, 'docs/dashboard.md'), 'utf8');
+  const [, table] = text.split('| key | what it does |\n| --- | --- |\n');
+  expect(table!.split('\n\n')[0]!.split('\n')).toEqual(keys.map(([key, what]) => `| ${key} | ${what} |`));
 });

@@ -14,9 +14,9 @@ const demo = token ? undefined : demoAsked(location.hash, location.search);
 if (token) history.replaceState(null, '', location.pathname);
 if (demo && /^#\/?demo/.test(location.hash))
   history.replaceState(null, '', `${location.pathname}${demo.search}`);
-// A new link that is opened where this page already is changes the address alone.
+// A new link, or the demo, that is opened where this page already is changes the address alone.
 addEventListener('hashchange', () => {
-  if (location.hash.startsWith('#token=')) location.reload();
+  if (/^#(token=|demo)/.test(location.hash)) location.reload();
 });
 
 async function open(): Promise<{ source: Source; taskId?: string }> {

@@ -1,19 +1,11 @@
 import type { RefObject } from 'react';
+import { keys } from '../model/keys.ts';
 import { flags, type Flag, type PreferenceState, type Theme } from './use-preferences.tsx';
 
 const themes: [Theme, string][] = [
   ['auto', 'As the system'],
   ['dark', 'Dark'],
   ['light', 'Light'],
-];
-
-const keys: [string, string][] = [
-  ['↑ ↓ Home End', 'from row to row'],
-  ['→ ←', 'open and close a run'],
-  ['Enter', 'show what is selected'],
-  ['← → on the scrubber', 'one event; Page Up and Down ten'],
-  ['Space on the scrubber', 'play and stop'],
-  ['f, Shift+f', 'to the next failure, to the one before'],
 ];
 
 interface SettingsProps {

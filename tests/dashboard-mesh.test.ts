@@ -236,6 +236,9 @@ test('page of a mesh: a session that is over says so, and a new link in the same
     () => freshLink(yard!.stateDirectory, yard!.pagePort).catch(() => undefined),
     'another link',
   );
+  // Meanwhile the demo is there for everybody; it opens in the same window too.
+  await page.goto(`http://127.0.0.1:${yard!.pagePort}/#demo`);
+  await page.getByText('Demo data.').waitFor();
   await page.goto(link);
   await isLive(page);
   expect(page.url()).not.toContain('token');

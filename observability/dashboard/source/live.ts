@@ -63,7 +63,7 @@ export function followMesh(options: LiveOptions): Source {
           name: 'dashboard',
         });
         try {
-          const mesh = openMesh(connection, session.namespace, options);
+          const mesh = openMesh(connection, session.namespace, options, opened);
           current = { connection, mesh };
           await mesh.catchUp();
           for (const taskId of opened) if (!store.yard().records.has(taskId)) await mesh.load(taskId);
@@ -110,7 +110,13 @@ interface Mesh {
   stop(): void;
 }
 
-function openMesh(connection: NatsConnection, namespace: string, options: LiveOptions): Mesh {
+function openMesh(
+  connection: NatsConnection,
+  namespace: string,
+  options: LiveOptions,
+  /** Tasks that are looked at: their events are all wanted. */
+  opened: ReadonlySet<string>,
+): Mesh {
   const { store, now } = options;
   let isStopped = false;
   const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -151,11 +157,13 @@ function openMesh(connection: NatsConnection, namespace: string, options: LiveOp
 
   async function catchUp(): Promise<void> {
     if (!store.yard().reached) await list();
+    let hasBegunAnew = false;
     for (let more = true; more && !isStopped;) {
       const known = store.yard().reached;
       const reply = await ask('events', { after: known?.position ?? 0, limit: pageOfEvents });
       const { isAnew, events, reached } = takeEvents(known, reply);
       if (isAnew) {
+        hasBegunAnew = true;
         store.dispatch({ do: 'anew' });
         await list();
         continue;
@@ -164,6 +172,11 @@ function openMesh(connection: NatsConnection, namespace: string, options: LiveOp
       more = reply.more;
     }
     await refreshRows();
+    // What was dropped is wanted again; a task that the new read model did not have yet is asked for once it does.
+    for (const taskId of opened) {
+      const { records, tasks } = store.yard();
+      if (!records.has(taskId) && (hasBegunAnew || tasks.has(taskId))) await load(taskId).catch(() => {});
+    }
   }
 
   /** Rows of tasks that are in the list but whose events are not here. */

@@ -109,6 +109,7 @@ async function openDashboard(): Promise<void> {
   );
   const options = {
     port: pagePort,
+    listen: flag('--page-listen'),
     folder: join(checkoutRoot, 'observability/dashboard/dist'),
     sessions,
     socketUrl: () => `ws://127.0.0.1:${socketPort}`,

@@ -1,6 +1,6 @@
 import { connect } from '@nats-io/transport-node';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,3 +127,24 @@ test('dashboard: --no-dashboard serves no page and lets no browser connect, but 
   expect(totals.json()).toMatchObject({ tasks: 0, events: 0 });
   await connection.close();
 }, 60_000);
+
+test.runIf(process.platform === 'linux')(
+  'dashboard: mesh.page.listen says where both of its ports listen',
+  async () => {
+    const config = join(area, 'switchyard.yaml');
+    writeFileSync(config, 'mesh: { page: { listen: 127.0.0.2 } }\n');
+    await start('--config', config);
+    await eventually(() => said.includes('see it happen'), 'the page to be served', 20_000);
+    await eventually(
+      () => meshFile().processes.some((one) => one.name === 'observer'),
+      'the observer to be in the list',
+    );
+    const { ports, processes } = meshFile();
+    const there = [ports['page']!, ports['websocket']!].map(
+      (port) => `0200007F:${port.toString(16).toUpperCase().padStart(4, '0')}`,
+    );
+    const found = await listening(processes.map((one) => one.pid));
+    expect(found.filter((one) => one.startsWith('0200007F'))).toEqual(there.toSorted());
+  },
+  60_000,
+);

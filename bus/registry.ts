@@ -65,6 +65,8 @@ export interface Registry {
   withdraw(process: string): Promise<void>;
   /** Everyone who was heard of within the registry's time. */
   living(): Heartbeat[];
+  /** Once what was said before it opened is read, so that `living` is whole; after a second in any case. */
+  known(): Promise<void>;
   /** Those who stopped saying it without a farewell, each once; only for who watches. */
   silent(): Heartbeat[];
   stop(): void;
@@ -73,23 +75,33 @@ export interface Registry {
 /** Silence after which a process no longer counts as alive, whatever the bucket still says. */
 const silenceMs = 6000;
 
+/** How long who opens the registry may wait for what was said before. */
+const knownWithinMs = 1000;
+
 /** Opens the registry; `watches` keeps an eye on the others, for those who decide by it. */
 export async function openRegistry(bus: Bus, namespace: string, watches: boolean): Promise<Registry> {
   const bucket: KV = await new Kvm(bus.jetstream).open(registryBucket(namespace));
   const seen = new Map<string, Heartbeat & { heardAtMs: number }>();
   let stop = () => {};
+  let known = Promise.resolve();
   if (watches) {
     const watch = await bucket.watch();
     stop = () => watch.stop();
+    let isRead = () => {};
+    known = new Promise((resolve) => {
+      isRead = resolve;
+      // Where nobody is there yet, no entry says that it is the last.
+      setTimeout(resolve, knownWithinMs).unref();
+    });
     void (async () => {
       for await (const entry of watch) {
         if (entry.operation === 'PUT') {
           const heartbeat = heartbeatOf(entry);
-          if (!heartbeat) continue;
           // By our own clock, so that another host's clock does not make a living process look dead.
           const heardAtMs = entry.isUpdate ? Date.now() : Math.min(Date.now(), entry.created.getTime());
-          seen.set(entry.key, { ...heartbeat, heardAtMs });
+          if (heartbeat) seen.set(entry.key, { ...heartbeat, heardAtMs });
         } else seen.delete(entry.key);
+        if (entry.delta === 0) isRead();
       }
     })();
   }
@@ -101,6 +113,7 @@ export async function openRegistry(bus: Bus, namespace: string, watches: boolean
       await bucket.delete(process);
     },
     living: () => heardLately(seen),
+    known: () => known,
     silent() {
       const gone = [...seen.values()].filter((one) => Date.now() - one.heardAtMs >= silenceMs);
       for (const { process } of gone) seen.delete(process);

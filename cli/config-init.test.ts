@@ -166,6 +166,17 @@ test('config init: of the GGUF files one is loaded, with the context it was made
   expect(small!.models.map((one) => one.options.workers)).toEqual([0, 0]);
 });
 
+test('config init: files of one name in two folders become models with pools of their own', async () => {
+  for (const part of ['one', 'other']) {
+    mkdirSync(join(folder, part));
+    writeModel(join(folder, part, 'tiny.gguf'));
+  }
+  const [source] = await look({}, { places: [{ folder, depth: 2 }] });
+  const config = load(initialConfig(withOwnNames(source!.models), []));
+  expect(Object.keys(config.models)).toHaveLength(2);
+  expect(new Set(Object.values(config.models).map((one) => one.pool)).size).toBe(2);
+});
+
 test('config init: the search ends, however many files there are', () => {
   const many = join(folder, 'many');
   mkdirSync(many);

@@ -67,14 +67,23 @@ export function entryNameOf(model: string): string {
   return name === '' ? 'model' : name.slice(0, 200);
 }
 
-/** Entries of one name each: what is there twice has its pool before it, then a number behind. */
+/**
+ * Entries of one name each: what is there twice has its pool before it, then a number behind. A GGUF file has a pool of
+ * its own too.
+ */
 export function withOwnNames(models: FoundModel[]): FoundModel[] {
   const taken = new Set<string>();
+  const pools = new Set<string>();
   return models.map((model) => {
     let name = model.name;
     if (taken.has(name)) name = entryNameOf(`${model.options.pool ?? model.options.backend}/${model.name}`);
     for (let number = 2; taken.has(name); number += 1) name = `${model.name}-${number}`;
     taken.add(name);
-    return { ...model, name };
+    const { backend, pool: asked } = model.options;
+    if (backend !== 'llama' || asked === undefined) return { ...model, name };
+    let pool = asked;
+    for (let number = 2; pools.has(pool); number += 1) pool = `${asked.slice(0, 60)}-${number}`;
+    pools.add(pool);
+    return { ...model, name, options: { ...model.options, pool } };
   });
 }

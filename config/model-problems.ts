@@ -92,18 +92,29 @@ function checkPrices({ prices }: ModelOptions, say: Say): void {
     say('prices', `asOf: there is no day ${asOf}; accepted: a date as "2026-11-20"`);
 }
 
-/** A gpu-worker serves the pool of its one kind; inference processes serve all others. */
+/** A gpu-worker serves the pool of its one model; inference processes serve all others. */
 function poolProblems(models: Config['models']): Problem[] {
   const entries = Object.entries(models);
-  return entries.flatMap(([name, model]) => {
+  return entries.flatMap(([name, model], place) => {
     if (model.backend !== 'llama') return [];
+    const path = ['models', name, 'pool'];
+    const pool = JSON.stringify(model.pool);
     const other = entries.find(([, one]) => one.pool === model.pool && one.backend !== 'llama');
-    if (!other) return [];
-    return [
-      {
-        path: ['models', name, 'pool'],
-        what: `the pool ${JSON.stringify(model.pool)} is shared with ${other[0]}, which gpu-workers do not serve; give one of the two another pool`,
-      },
-    ];
+    if (other)
+      return [
+        {
+          path,
+          what: `the pool ${pool} is shared with ${other[0]}, which gpu-workers do not serve; give one of the two another pool`,
+        },
+      ];
+    const earlier = entries.slice(0, place).find(([, one]) => one.pool === model.pool);
+    if (earlier)
+      return [
+        {
+          path,
+          what: `the pool ${pool} is also that of ${earlier[0]}, and each gpu-worker serves all calls of its pool with its one model; give one of the two another pool`,
+        },
+      ];
+    return [];
   });
 }

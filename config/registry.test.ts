@@ -70,6 +70,11 @@ test.each([
     says: '3:42 models.a.pool: the pool "default" is shared with here, which gpu-workers do not serve; give one of the two another pool',
   },
   {
+    it: 'two models in a pool of gpu-workers',
+    text: 'models:\n  a: { backend: llama, file: small.gguf }\n  b: { backend: llama, file: small.gguf }\n',
+    says: '3:3 models.b.pool: the pool "default" is also that of a, and each gpu-worker serves all calls of its pool with its one model; give one of the two another pool',
+  },
+  {
     it: 'a cache that costs more',
     text: `models:\n  a: { backend: openai, url: http://127.0.0.1:1, prices: { inputMicroDollars: 1, outputMicroDollars: 2, cachedInputMicroDollars: 3, source: s, asOf: "2026-11-20" } }\n`,
     says: /^2:50 models\.a\.prices: what was in the cache costs 3 and what was not 1/,

@@ -126,3 +126,15 @@ test.each([
     expect(ended.status).toBe(2);
   },
 );
+
+test(
+  'gpu-worker: one whose pool has workers with another model is refused, whatever the configuration says',
+  { timeout: patienceMs },
+  async () => {
+    await yard.launcher.start('gpu-worker', ['--model', model.file, '--pool', 'spare']);
+    const args = ['--model', model.file, '--pool', 'spare', '--name', 'other'];
+    await expect(yard.launcher.start('gpu-worker', args)).rejects.toThrow(
+      /a worker of this mesh serves noise in the pool spare, and a pool of gpu-workers has one model/,
+    );
+  },
+);

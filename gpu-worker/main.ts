@@ -41,6 +41,7 @@ async function run(): Promise<void> {
   const membership = await membershipOf(settings, 'inference');
   const joined = await join(membership, 'inference', true);
   const { log } = joined;
+  await joined.registry.known();
   refuseOtherModelOfPool();
   if (!isLlamaInstalled()) throw notInstalled();
   bind(worker, (line) => log.info(line, 'which processors it computes on'));

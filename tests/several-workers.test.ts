@@ -142,6 +142,7 @@ test(
 
     await Promise.all([...long, humming!].map((callId) => caller.cancel(callId)));
     await caller.until([...long, humming!], isOver, 'the long calls to be called off');
+    await allFree(6);
     const next = await ask('noise', 3, 2000);
     expect(Object.values(shares(await caller.until(next, isTaken, 'the next three to be taken')))).toEqual([
       1, 1, 1,
@@ -154,6 +155,7 @@ test(
   'several workers: one that is killed in the middle of a reply loses nothing, and its calls go on at another at once',
   { timeout: patienceMs },
   async () => {
+    await allFree(6);
     const before = yard.launcher.children().filter((child) => child.process !== other.process);
     const speaking = new Set<string>();
     const stopListening = yard.client.live(caller.taskId, (kind, { callId }) => {
@@ -192,6 +194,7 @@ test(
 
 test('several workers: one that is slow gets fewer calls', { timeout: patienceMs }, async () => {
   const workers = yard.launcher.children().filter((child) => child.process !== other.process);
+  await allFree(6);
   const slow = workers.find((child) => child.process === second.process) ?? workers[0]!;
   // It runs a fifth of the time, as on a machine that others keep busy.
   let pulse: NodeJS.Timeout;

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePrivateFile } from '../config/private-file.ts';
 
-/** The broker's port, and that of the page. */
-type Listener = 'port' | 'page-port';
+/** The broker's port, that of the page, and that on which the page's browser reaches the broker. */
+type Listener = 'port' | 'page-port' | 'socket-port';
 
 /** The port that the listener of this state folder had last; undefined where it had none. */
 export function lastPort(stateDirectory: string, listener: Listener = 'port'): number | undefined {

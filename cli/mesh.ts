@@ -18,6 +18,7 @@ import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../sche
 import type { Role } from '../schemas/row.ts';
 import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
+import { freePort } from './observer.ts';
 import { reportDeath } from './report-death.ts';
 
 export type Say = (line: string) => void;
@@ -86,7 +87,7 @@ export async function openBroker(
     ...(pagePort === undefined
       ? {}
       : {
-          websocketPort: mesh.page?.socketPort ?? 0,
+          websocketPort: mesh.page?.socketPort ?? (await lastSocketPort(stateDirectory)) ?? 0,
           ...(mesh.page?.listen === undefined ? {} : { websocketListen: mesh.page.listen }),
           browsers: browsersOf(mesh.namespace, pagePort),
         }),
@@ -99,6 +100,8 @@ export async function openBroker(
   });
   await ensureStreams(bus, mesh.namespace, pools, mesh.leaseMs);
   const ports = Object.fromEntries(server.ports.map((one) => [one.name, one.port]));
+  // An open page may connect to this port and no other: its policy names it.
+  if (ports['websocket'] !== undefined) keepPort(stateDirectory, ports['websocket'], 'socket-port');
   let letIn: BrowserAccess['users'] = [];
   const broker: Broker = {
     url: server.url,
@@ -123,6 +126,12 @@ export async function openBroker(
     },
   };
   return broker;
+}
+
+/** Where the last browser was let in, if that is free. */
+async function lastSocketPort(stateDirectory: string): Promise<number | undefined> {
+  const last = lastPort(stateDirectory, 'socket-port');
+  return last === undefined ? undefined : freePort(last);
 }
 
 /** What it means that other machines reach the broker; said before it does. */

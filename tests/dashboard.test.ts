@@ -148,3 +148,14 @@ test.runIf(process.platform === 'linux')(
   },
   60_000,
 );
+
+test('dashboard: a mesh that is started again has the ports that an open page knows', async () => {
+  await start();
+  const { ports } = meshFile();
+  const ended = new Promise((resolve) => up!.once('close', resolve));
+  up!.kill('SIGTERM');
+  await ended;
+  said = '';
+  await start();
+  expect(meshFile().ports).toEqual(ports);
+}, 90_000);

@@ -37,14 +37,16 @@ export async function openMicro(
         const headers: [string, string][] = [];
         for (const [key, values] of message.headers ?? [])
           for (const value of values) headers.push([key, value]);
-        endpoint.answer(message.data, headers).then(
-          (answer) => {
+        endpoint
+          .answer(message.data, headers)
+          .then((answer) => {
             if ('ok' in answer) message.respond(JSON.stringify(answer.ok));
             else message.respondError(answer.code, answer.problem, JSON.stringify(answer.details));
-          },
-          (trouble: unknown) =>
+          })
+          // Also of an answer that is larger than the broker takes.
+          .catch((trouble: unknown) =>
             message.respondError(500, trouble instanceof Error ? trouble.message : String(trouble)),
-        );
+          );
       },
     });
   }

@@ -99,13 +99,14 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       ? { ...overridesOf(options, environment), ...demoOverrides(repository!) }
       : overridesOf(options, environment);
     const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
-    keepOverrides(stateDirectory, overrides);
     if (options.brokerOnly !== true) {
       if (hasLlama(config)) await requireLlama(say);
       if (repository !== undefined) requireModels(config, options.plan === true);
       const code = await Promise.race([checkModels(config, environment, say), interrupts.first]);
       if (code !== undefined) return code;
     }
+    // Not before: a model that was refused would be among the models of every later command.
+    keepOverrides(stateDirectory, overrides);
 
     const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
     sandbox.catch(() => {});

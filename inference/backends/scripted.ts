@@ -8,6 +8,7 @@ import { noRecordingFits } from './cassette-difference.ts';
 import { readCassette } from './cassette.ts';
 import { readScript } from './script.ts';
 import type { Scene, ScriptedReply } from './script.ts';
+import { limitTime } from './time-limit.ts';
 
 /** One call that a scripted backend was given, and what it answered. */
 export interface ScriptedCall {
@@ -44,12 +45,21 @@ export function scripted(definition: ModelDefinition): ScriptedBackend {
       const call: ScriptedCall = { request };
       calls.push(call);
       if (calls.length > keptCalls) calls.shift();
+      const { timeoutMs } = definition;
+      const limit = limitTime(signal, { totalMs: timeoutMs, idleMs: timeoutMs });
       try {
-        call.reply = await source(request, signal, onText);
+        call.reply = await source(request, limit.signal, onText);
         return call.reply;
       } catch (error) {
-        call.error = error as BackendError;
-        throw error;
+        call.error =
+          limit.ended() === 'timeout'
+            ? new BackendError('retryable', `${definition.name} did not finish within ${timeoutMs} ms`, {
+                mend: 'raise its timeoutMs or shorten the pauses of its script',
+              })
+            : (error as BackendError);
+        throw call.error;
+      } finally {
+        limit.release();
       }
     },
     async check() {

@@ -27,6 +27,9 @@ export const mainOf: Record<Program, string[]> = {
   observer: ['observability/main.ts'],
 };
 
+/** A program was told something wrong, and says what; to start it again would change nothing. */
+export class RefusedError extends Error {}
+
 export interface LauncherOptions {
   checkout: string;
   stateDirectory: string;
@@ -151,7 +154,9 @@ export function openLauncher(options: LauncherOptions): Launcher {
         const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
         if (code === refusedExitCode) {
           // What is set wrong is as wrong the next time.
-          reject(new Error(`the ${program} refuses to start: ${lastLine(logFile)}; its log: ${logFile}`));
+          reject(
+            new RefusedError(`the ${program} refuses to start: ${lastLine(logFile)}; its log: ${logFile}`),
+          );
           return;
         }
         options.onDeath(child, how);

@@ -1,13 +1,17 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
+import type { Config } from '../config/config.ts';
 import { configDigest, findConfigFile, loadConfig, loadConfigAndWarnings } from '../config/load.ts';
+import { modelDefinitions } from '../config/model-options.ts';
 import { configSources } from '../config/sources.ts';
 import { resolveStateDirectory } from '../config/state.ts';
+import { describeGguf } from '../inference/check.ts';
 import { span } from '../observability/span.ts';
 import { censor } from '../schemas/secrets.ts';
 import { registerConfigAllowed } from './config-allowed.ts';
 import { registerConfigInit } from './config-init.ts';
 import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { verb } from './verb.ts';
 
 export function registerConfig(program: Command): void {
@@ -33,6 +37,7 @@ export function registerConfig(program: Command): void {
       const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
       const request = { file: options.config, stateDirectory, environment };
       const { config: loaded, warnings } = loadConfigAndWarnings({ ...request, overrides: {} });
+      requireWholeFiles(loaded);
       const file = findConfigFile(request);
       output.result({ file, digest: configDigest(loaded), problems: [], warnings }, [
         ...warnings.map((warning) => [span('warning: ', 'warn'), span(warning, 'plain', 600)]),
@@ -75,4 +80,18 @@ export function registerConfig(program: Command): void {
     },
   );
   registerConfigAllowed(config);
+}
+
+/** A GGUF file that is cut or no GGUF file is told here, not by the worker that would load it. Throws CommandError. */
+function requireWholeFiles(config: Config): void {
+  const problems = modelDefinitions(config.models).flatMap(({ name, file }) => {
+    if (file === undefined) return [];
+    try {
+      describeGguf(file);
+      return [];
+    } catch (error) {
+      return [`models.${name}.file: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  });
+  if (problems.length > 0) throw new CommandError(problems, undefined, exitCodes.usage);
 }

@@ -1,6 +1,7 @@
 import { JetStreamApiError } from '@nats-io/jetstream';
 import { CommanderError } from 'commander';
 import { BrokerError } from '../bus/errors.ts';
+import { RefusedError } from '../bus/launcher.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { censorText } from '../schemas/secrets.ts';
 import { exitCodes, type ExitCode } from './exit-codes.ts';
@@ -38,6 +39,7 @@ export function failureOf(error: unknown): Failure {
 }
 
 function rawFailureOf(error: unknown): Failure {
+  if (error instanceof RefusedError) return { problems: [error.message], exitCode: exitCodes.usage };
   if (error instanceof CommandError) {
     return {
       problems: error.problems,

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot } from '../config/state.ts';
 import { nearest } from '../config/problems.ts';
+import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { poolsOf, type Say } from './mesh.ts';
 
@@ -38,7 +39,15 @@ export function workerArguments(options: WorkerOptions, config: Config): string[
       `the broker knows no pool "${options.pool}"; there are ${pools.join(', ')}${nearest(options.pool, pools)}`,
       'name one of them, or give a model in switchyard.yaml that pool and start the mesh again',
     );
-  const isFile = !models.some((one) => one.name === model) && existsSync(resolve(model));
+  const isNamed = models.some((one) => one.name === model);
+  if (!isNamed && !existsSync(resolve(model))) {
+    const known = models.map((one) => one.name);
+    throw new CommandError(
+      `there is no file ${resolve(model)}, and no model of the backend llama is called "${model}"${nearest(model, known)}`,
+      './switchyard models pull fetches a GGUF file; models in switchyard.yaml name those that are there',
+      exitCodes.usage,
+    );
+  }
   const more = [
     ['--pool', options.pool],
     ['--slots', options.slots],
@@ -50,7 +59,7 @@ export function workerArguments(options: WorkerOptions, config: Config): string[
   ] as const;
   return [
     '--model',
-    isFile ? resolve(model) : model,
+    isNamed ? model : resolve(model),
     ...more.flatMap(([name, value]) => (value === undefined ? [] : [name, value])),
   ];
 }

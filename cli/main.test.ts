@@ -154,6 +154,15 @@ test('switchyard: a broken switchyard.yaml names every mistake with its line and
   }
 });
 
+test('switchyard: config validate looks into GGUF files', async () => {
+  const file = join(folder, 'cut.yaml');
+  writeFileSync(join(folder, 'cut.gguf'), 'GGUF');
+  writeFileSync(file, 'models: { one: { backend: llama, file: cut.gguf } }\n');
+  const { code, error } = await switchyard('config', 'validate', '--config', file);
+  expect(error).toMatch(/models\.one\.file: .*cut\.gguf/);
+  expect(code).toBe(2);
+});
+
 test('switchyard: config init writes a file that validates, and does not write over it', async () => {
   const file = join(folder, 'new.yaml');
   expect((await switchyard('config', 'init', '--config', file)).code).toBe(0);

@@ -52,7 +52,11 @@ test('check: a model that answers by calling a tool is well', async () => {
     kind: 'reply',
     toolCalls: [{ name: 'say-ready', arguments: { text: 'yes' } }],
   });
-  expect(await checkModel(definition, {})).toMatchObject({ ok: true, replyCharacters: 23 });
+  expect(await checkModel(definition, {})).toMatchObject({
+    ok: true,
+    replyCharacters: 23,
+    tokensPerSecond: expect.any(Number),
+  });
 });
 
 test('check: a model that thinks until its allowance is spent is well', async () => {

@@ -61,7 +61,7 @@ export async function askTrivially(
   const endedAt = performance.now();
   const latencyMs = Math.round(endedAt - askedAt);
   const replyCharacters = charactersOf(reply);
-  const speed = speedOf(reply, firstTextAt, endedAt);
+  const speed = speedOf(reply, firstTextAt, askedAt, endedAt);
   // A model that thinks before it speaks may spend the whole allowance on that: it is there all the same.
   if (replyCharacters > 0 || reply.finish === 'length') {
     return { ok: true, latencyMs, replyCharacters, ...(speed !== undefined && { tokensPerSecond: speed }) };
@@ -97,10 +97,18 @@ function charactersOf(reply: ModelReply): number {
   return reply.content.length + ofCalls.reduce((sum, length) => sum + length, 0);
 }
 
-function speedOf(reply: ModelReply, firstTextAt: number | undefined, endedAt: number): number | undefined {
+/** Of the writing alone where that can be told; a tool call, or what came in one piece, by the whole time that it took. */
+function speedOf(
+  reply: ModelReply,
+  firstTextAt: number | undefined,
+  askedAt: number,
+  endedAt: number,
+): number | undefined {
   const { outputTokens } = reply.usage;
-  if (firstTextAt === undefined || outputTokens < 2 || endedAt - firstTextAt < 1) return undefined;
-  return Math.round(((outputTokens - 1) * 10_000) / (endedAt - firstTextAt)) / 10;
+  if (outputTokens < 1) return undefined;
+  const isStreamed = firstTextAt !== undefined && outputTokens > 1 && endedAt - firstTextAt >= 1;
+  const [tokens, sinceMs] = isStreamed ? [outputTokens - 1, firstTextAt] : [outputTokens, askedAt];
+  return Math.round((tokens * 10_000) / Math.max(1, endedAt - sinceMs)) / 10;
 }
 
 /** The names of the models that the server of `definition` has; none where it cannot tell. Throws BackendError. */

@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { freshLink } from '../cli/observer.ts';
 import { isMissing, launchBrowser } from './browser/launch.ts';
-import { accessibilityProblems, collectErrors } from './browser/look.ts';
+import { accessibilityProblems, collectErrors, overflowPixels } from './browser/look.ts';
 import { buildPage } from './browser/page-server.ts';
 import { startOpenAiServer, type OpenAiServer } from './openai-server.ts';
 import { slotsExample, slotsScript, slotsTest } from './scenes.ts';
@@ -139,6 +139,12 @@ test('page of a mesh: a broker that is killed is said to be gone, and what happe
   await expect.poll(() => eventsShown(page).catch(() => 0), { timeout: limitMs }).toBeGreaterThan(5);
   await yard!.killBroker();
   await page.getByRole('alert').getByText('Connection lost').waitFor();
+  // A narrow window holds what is said of it, and the settings beside it.
+  await page.setViewportSize({ width: 360, height: 1600 });
+  await page.getByRole('status').getByText('lost').waitFor();
+  expect(await overflowPixels(page)).toBe(0);
+  expect(await accessibilityProblems(page)).toEqual([]);
+  await page.setViewportSize({ width: 1280, height: 1600 });
   // What was known is still shown.
   expect(await eventsShown(page)).toBeGreaterThan(5);
   await yard!.startBroker();

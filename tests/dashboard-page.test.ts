@@ -30,7 +30,20 @@ interface Look {
   theme?: 'dark' | 'light';
   motion?: 'reduce' | 'no-preference';
   hash?: string;
+  /** As if the recorded mesh had had a pool that nobody serves. */
+  hasUnusedPool?: boolean;
 }
+
+const unusedPool = JSON.stringify({
+  pool: 'unused',
+  workers: [],
+  slots: 0,
+  freeSlots: 0,
+  waiting: 0,
+  inHand: 0,
+  models: [],
+  breaker: { phase: 'closed', why: '', sinceMs: 0, untilMs: 0, trips: 0 },
+});
 
 /** Opens the page on demo data; it fails the test if anything goes wrong in it. */
 async function withPage(look: Look, use: (page: Page) => Promise<void>): Promise<void> {
@@ -44,6 +57,12 @@ async function withPage(look: Look, use: (page: Page) => Promise<void>): Promise
   try {
     const page = await context.newPage();
     const errors = collectErrors(page);
+    if (look.hasUnusedPool)
+      await page.route(/recording.*\.js$/, async (route) => {
+        const response = await route.fetch();
+        const recording = (await response.text()).replaceAll('pools:[{pool:', `pools:[${unusedPool},{pool:`);
+        await route.fulfill({ response, body: recording });
+      });
     await page.goto(served.url + hash);
     await page.getByRole('grid', { name: 'Tasks' }).waitFor();
     await use(page);
@@ -194,7 +213,7 @@ test.each([
   [360, 'dark'],
   [360, 'light'],
 ] as const)('page: at %i px and %s nothing stands in the way of anybody', (width, theme) =>
-  withPage({ width, theme }, async (page) => {
+  withPage({ width, theme, hasUnusedPool: true }, async (page) => {
     const problems: string[] = [];
     const look = async (where: string) => {
       problems.push(...(await accessibilityProblems(page)).map((one) => `${where}: ${one}`));
@@ -223,6 +242,8 @@ test.each([
     }
     await page.getByRole('link', { name: 'Mesh' }).click();
     await page.getByRole('heading', { name: 'Pool scripted' }).waitFor();
+    const unused = page.getByRole('article').filter({ hasText: 'Pool unused' });
+    await unused.getByText('no worker', { exact: true }).waitFor();
     await look('mesh');
     await page.getByRole('button', { name: 'Settings' }).click();
     await look('settings');

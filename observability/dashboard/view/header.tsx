@@ -79,16 +79,17 @@ function NavLink({ href, isHere, children }: { href: string; isHere: boolean; ch
   );
 }
 
-const lamps: Record<Link['phase'], { word: string; tone: string; shape: string }> = {
+/** `before`: what is read out, and shown where there is room. */
+const lamps: Record<Link['phase'], { before?: string; word: string; tone: string; shape: string }> = {
   live: { word: 'live', tone: 'bg-go', shape: 'rounded-full' },
   demo: { word: 'demo data', tone: 'bg-caution', shape: 'rotate-45' },
   connecting: { word: 'connecting', tone: 'bg-lamp', shape: 'rounded-full lamp-at-work' },
-  lost: { word: 'connection lost', tone: 'bg-stop', shape: '' },
+  lost: { before: 'connection ', word: 'lost', tone: 'bg-stop', shape: '' },
   refused: { word: 'not let in', tone: 'bg-stop', shape: '' },
 };
 
 function LinkLamp({ link, mesh }: { link: Link; mesh: string }) {
-  const { word, tone, shape } = lamps[link.phase];
+  const { before, word, tone, shape } = lamps[link.phase];
   return (
     <span
       role="status"
@@ -97,6 +98,7 @@ function LinkLamp({ link, mesh }: { link: Link; mesh: string }) {
     >
       <span className={`inline-block size-2.5 ${tone} ${shape}`} aria-hidden="true" />
       <span>
+        {before ? <span className="max-sm:sr-only">{before}</span> : null}
         {word}
         {link.phase === 'live' && mesh ? <span className="hidden sm:inline">, mesh {mesh}</span> : null}
       </span>

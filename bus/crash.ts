@@ -8,7 +8,7 @@ import type { Registry } from './registry.ts';
 /** A process that came to grief, and how that was seen. */
 export interface Crash {
   process: string;
-  sign: 'exit' | 'silence' | 'open_intent';
+  sign: 'exit' | 'silence' | 'open_intent' | 'unclean_start';
   why: string;
   journal?: string;
 }

@@ -30,6 +30,7 @@ import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mes
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { answerObserver, looksOn, pagePortFor, startObserver } from './observer.ts';
 import { stopRoles } from './stop-roles.ts';
+import { readKilled, reportKilled } from './unclean-start.ts';
 import {
   allowNamed,
   checkModels,
@@ -116,6 +117,11 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       () => broker.server?.stop(),
       () => broker.bus.connection.close().catch(() => {}),
     );
+    // Before the file is written anew, and before anybody starts in their place.
+    await reportKilled(
+      { bus: broker.bus, namespace: config.mesh.namespace, stateDirectory },
+      readKilled(stateDirectory),
+    );
     const requestId = v4();
     const fault = isDemo ? demoFault(requestId) : undefined;
     const launcher = openRoles({
@@ -141,7 +147,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     record();
     closing.push(() => removeMeshFile(stateDirectory));
     const recording = keepRecorded(
-      () => [broker.server, ...launcher.children()].map((one) => one?.pid),
+      () => [broker.server?.pid, ...launcher.children().flatMap((one) => [one.pid, one.process])],
       record,
     );
     closing.push(() => clearInterval(recording));
@@ -245,13 +251,16 @@ function recordMesh(
     processes: [
       of('up', process.pid),
       ...(broker.server ? [of('nats-server', broker.server.pid)] : []),
-      ...launcher.children().map((child) => of(child.program, child.pid)),
+      ...launcher.children().map((child) => ({
+        ...of(child.program, child.pid),
+        ...(child.process === undefined ? {} : { process: child.process }),
+      })),
     ],
     startedAtMs,
   });
 }
 
-/** Says anew who runs, once a process that died was replaced; a person may look for one by it. */
+/** Says anew who runs, once a process serves or one that died was replaced; a person may look for one by it. */
 function keepRecorded(pids: () => unknown[], record: () => void): NodeJS.Timeout {
   let said = pids().join();
   return setInterval(() => {

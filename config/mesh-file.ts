@@ -13,8 +13,11 @@ export interface MeshFile {
   url: string;
   /** Every port that the mesh listens on, by what for. */
   ports: Record<string, number>;
-  /** Every process of the mesh with its start as the system gives it, since pids are used again. */
-  processes: { name: string; pid: number; startedAt?: string }[];
+  /**
+   * Every process of the mesh with its start as the system gives it, since pids are used again. `process`: its instance
+   * id, once it serves.
+   */
+  processes: { name: string; pid: number; startedAt?: string; process?: string }[];
   /** Milliseconds since 1970 UTC. */
   startedAtMs: number;
 }

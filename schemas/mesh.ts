@@ -120,9 +120,9 @@ export const meshRows = [
     data: decided({
       process: Type.String({ description: 'The process that is gone' }),
       role: Type.String({ description: 'Whose processes are debugged' }),
-      sign: Type.Enum(['exit', 'silence', 'open_intent'], {
+      sign: Type.Enum(['exit', 'silence', 'open_intent', 'unclean_start'], {
         description:
-          'exit: its launcher saw it end unasked; silence: its heartbeat stopped and it had not said farewell; open_intent: what it had declared has no result',
+          'exit: its launcher saw it end unasked; silence: its heartbeat stopped and it had not said farewell; open_intent: what it had declared has no result; unclean_start: the mesh that it was of was killed, and the next one found its traces',
       }),
       why: Type.String(),
       journal: Type.Optional(Type.String({ description: 'The journal with the open intent' })),

@@ -37,6 +37,7 @@ const crashSigns: Record<DataOf<'mesh.crash'>['sign'], string> = {
   exit: 'its launcher saw it end',
   silence: 'its heartbeat stopped',
   open_intent: 'what it had declared has no result',
+  unclean_start: 'its mesh was killed; the next one found its traces',
 };
 
 /** The log of the mesh, newest first. */

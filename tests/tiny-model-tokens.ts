@@ -19,21 +19,7 @@ const marks = ['<tool_call>', '</tool_call>'];
 const letters = Array.from({ length: 95 }, (_, place) => String.fromCodePoint(32 + place)).filter(
   (letter) => letter !== ' ',
 );
-const words = [
-  '\u2581',
-  '\u2581the',
-  '\u2581a',
-  'th',
-  'in',
-  'er',
-  'ing',
-  '{"',
-  '":',
-  '",',
-  '"}',
-  'true',
-  'false',
-];
+const words = ['\u2581the', '\u2581a', 'th', 'in', 'er', 'ing', '{"', '":', '",', '"}', 'true', 'false'];
 
 const special: Piece[] = [
   { text: '<unk>', score: 0, type: 2 },
@@ -48,16 +34,24 @@ export const tokens: Record<string, number> & { '<unk>': number; '<s>': number; 
     Object.fromEntries(special.map((piece, place) => [piece.text, place])),
   );
 
-/** A vocabulary of the size asked for: marks, all bytes, letters, some words, and made-up words for the rest. */
-export function pieces(count: number): Piece[] {
-  const all = [
+/** Marks, all bytes, and letters: with these a text has a token a character. */
+export function bytesAndLetters(): Piece[] {
+  return [
     ...special,
     ...Array.from({ length: 256 }, (_, byte) => ({
       text: `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
       score: 0,
       type: 6,
     })),
-    ...[...letters, ...words].map((text, place) => ({ text, score: -place - 1, type: 1 })),
+    ...[...letters, '\u2581'].map((text, place) => ({ text, score: -place - 1, type: 1 })),
+  ];
+}
+
+/** A vocabulary of the size asked for: marks, all bytes, letters, some words, and made-up words for the rest. */
+export function pieces(count: number): Piece[] {
+  const all = [
+    ...bytesAndLetters(),
+    ...words.map((text, place) => ({ text, score: -letters.length - place - 2, type: 1 })),
   ];
   const known = new Set(all.map((piece) => piece.text));
   for (let made = 0; all.length < count; made++) {

@@ -1,7 +1,8 @@
 import { closeSync, openSync, realpathSync, writeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { boolean, f32, headerOf, list, text, u32, type Entry, type Tensor } from './tiny-model-file.ts';
-import { pieces, tokens } from './tiny-model-tokens.ts';
+import { chainOf, replyTemplate, type Chain, type SetReply } from './tiny-model-reply.ts';
+import { pieces, tokens, type Piece } from './tiny-model-tokens.ts';
 
 // Models with random weights and a tokenizer of their own, as real GGUF files: what they write is noise, and everything
 // else about them is real. `node tests/tiny-model.ts FILE` writes the tiny one, with `--large` one of half a billion
@@ -64,17 +65,26 @@ export interface Variant {
   chatTemplate?: string | undefined;
   /** It never ends a reply by itself, so one lasts until its limit or until it is called off; for the tiny one. */
   isEndless?: boolean;
+  /** It says this and nothing else: its weights are crafted, and the vocabulary is what its reply needs. */
+  reply?: SetReply;
 }
+
+/** The layers do nothing, so what a token leads to follows from that token alone; wide enough to tell all of them apart. */
+export const replyShape: Shape = { ...tinyShape, name: 'set-reply', width: 256, layers: 1 };
 
 /** Writes a model to `path`, overwriting what is there; the same every time. Returns the path. */
 export function writeModel(path: string, variant: Variant = {}): string {
-  const { shape = tinyShape } = variant;
+  const chain = variant.reply && chainOf(variant.reply);
+  const given = variant.shape ?? (chain ? replyShape : tinyShape);
+  const vocabulary = chain?.vocabulary ?? pieces(given.vocabulary);
+  const shape = { ...given, vocabulary: vocabulary.length };
   const random = openRandom(20_261_120);
-  const all = tensorsOf(shape, random, variant.isEndless === true);
-  const template = 'chatTemplate' in variant ? variant.chatTemplate : chatTemplate;
+  const all = tensorsOf(shape, random, variant.isEndless === true, chain);
+  const standard = variant.reply ? replyTemplate(variant.reply) : chatTemplate;
+  const template = 'chatTemplate' in variant ? variant.chatTemplate : standard;
   const file = openSync(path, 'w');
   try {
-    const { header, padded } = headerOf(entriesOf(shape, template), all);
+    const { header, padded } = headerOf(entriesOf(shape, vocabulary, template), all);
     writeSync(file, header);
     for (const tensor of all) {
       let written = 0;
@@ -90,11 +100,10 @@ export function writeModel(path: string, variant: Variant = {}): string {
   return path;
 }
 
-function entriesOf(shape: Shape, template: string | undefined): Entry[] {
-  const vocabulary = pieces(shape.vocabulary);
+function entriesOf(shape: Shape, vocabulary: Piece[], template: string | undefined): Entry[] {
   const entries: Entry[] = [
     ['general.architecture', text('llama')],
-    ['general.name', text(`${shape.name}, random weights`)],
+    ['general.name', text(`${shape.name}, made-up weights`)],
     ['general.file_type', u32(shape.type === 'F32' ? 0 : 7)],
     ['llama.context_length', u32(shape.contextTokens)],
     ['llama.embedding_length', u32(shape.width)],
@@ -133,30 +142,36 @@ function openRandom(seed: number): Random {
   };
 }
 
-function tensorsOf(shape: Shape, random: Random, isEndless: boolean): Tensor[] {
+function tensorsOf(shape: Shape, random: Random, isEndless: boolean, chain?: Chain): Tensor[] {
   const { width, feedForward, vocabulary } = shape;
   const keyValueWidth = (width / shape.heads) * shape.keyValueHeads;
-  const matrix = (name: string, columns: number, rows: number, scale: number): Tensor =>
-    shape.type === 'F32'
-      ? plain(name, columns, rows, () => random() * scale)
-      : quantised(name, columns, rows, scale, random);
+  const matrix = (name: string, columns: number, rows: number, scale: number): Tensor => {
+    if (shape.type !== 'F32') return quantised(name, columns, rows, scale, random);
+    return plain(name, columns, rows, () => random() * scale);
+  };
   const norm = (name: string): Tensor => plain(name, width, 1, () => 1);
   const embedding = matrix('token_embd.weight', width, vocabulary, 1);
-  const output = matrix('output.weight', width, vocabulary, 0.3);
+  const layerMatrix = chain ? zeros : matrix;
+  const output = layerMatrix('output.weight', width, vocabulary, 0.3);
   const isTiny = shape.type === 'F32';
-  if (isTiny) lean(embedding, output);
+  for (const { after, next, strength } of chain?.follows ?? [])
+    lean(embedding, output, after, next, 4 * strength);
+  if (isTiny && !chain) {
+    row(output, tokens[leaning.next]!).fill(0);
+    lean(embedding, output, tokens[leaning.after]!, tokens[leaning.next]!, 4);
+  }
   // Never among the likeliest, which are all that is drawn from.
   if (isTiny && isEndless) row(output, tokens['<|end|>']).fill(0);
   const blocks = Array.from({ length: shape.layers }, (_, layer) => [
     norm(`blk.${layer}.attn_norm.weight`),
-    matrix(`blk.${layer}.attn_q.weight`, width, width, 0.3),
-    matrix(`blk.${layer}.attn_k.weight`, width, keyValueWidth, 0.3),
-    matrix(`blk.${layer}.attn_v.weight`, width, keyValueWidth, 0.3),
-    matrix(`blk.${layer}.attn_output.weight`, width, width, 0.3),
+    layerMatrix(`blk.${layer}.attn_q.weight`, width, width, 0.3),
+    layerMatrix(`blk.${layer}.attn_k.weight`, width, keyValueWidth, 0.3),
+    layerMatrix(`blk.${layer}.attn_v.weight`, width, keyValueWidth, 0.3),
+    layerMatrix(`blk.${layer}.attn_output.weight`, width, width, 0.3),
     norm(`blk.${layer}.ffn_norm.weight`),
-    matrix(`blk.${layer}.ffn_gate.weight`, width, feedForward, 0.1),
-    matrix(`blk.${layer}.ffn_up.weight`, width, feedForward, 0.1),
-    matrix(`blk.${layer}.ffn_down.weight`, feedForward, width, 0.1),
+    layerMatrix(`blk.${layer}.ffn_gate.weight`, width, feedForward, 0.1),
+    layerMatrix(`blk.${layer}.ffn_up.weight`, width, feedForward, 0.1),
+    layerMatrix(`blk.${layer}.ffn_down.weight`, feedForward, width, 0.1),
   ]);
   // The large one has one matrix for reading and writing, as its model does.
   return [embedding, ...(isTiny ? [output] : []), norm('output_norm.weight'), ...blocks.flat()];
@@ -166,16 +181,22 @@ function tensorsOf(shape: Shape, random: Random, isEndless: boolean): Tensor[] {
 const row = (tensor: Tensor, token: number) =>
   new Float32Array([...tensor.parts()][0]!.buffer, token * tensor.columns * 4, tensor.columns);
 
-/** Makes one token much the likeliest after another. */
-function lean(embedding: Tensor, output: Tensor): void {
-  const after = row(embedding, tokens[leaning.after]!);
-  const length = Math.hypot(...after);
-  row(output, tokens[leaning.next]!).set(after.map((value) => (value * 4) / length));
+/** Makes one token much the likeliest after another, and leaves what was likely after others. */
+function lean(embedding: Tensor, output: Tensor, after: number, next: number, strength: number): void {
+  const from = row(embedding, after);
+  const length = Math.hypot(...from);
+  const to = row(output, next);
+  from.forEach((value, column) => (to[column] = to[column]! + (value * strength) / length));
 }
 
 function plain(name: string, columns: number, rows: number, next: () => number): Tensor {
   const numbers = Float32Array.from({ length: columns * rows }, next);
   const bytes = Buffer.from(numbers.buffer);
+  return { name, type: 0, columns, rows, bytes: bytes.length, parts: () => [bytes] };
+}
+
+function zeros(name: string, columns: number, rows: number): Tensor {
+  const bytes = Buffer.alloc(columns * rows * 4);
   return { name, type: 0, columns, rows, bytes: bytes.length, parts: () => [bytes] };
 }
 

@@ -7,8 +7,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, '.switchyard/**', 'docs/examples/**'],
     globalSetup: 'tests/global-setup.ts',
     pool: 'forks',
-    // Most tests start real servers and processes of their own: more at a time would only wait for each other.
-    maxWorkers: 2,
+    // Many tests wait for a lease or a restart: on two cores a third has work to do meanwhile. With more they would only
+    // wait for each other's processes.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // Generous, for a machine that has other things to do.
     testTimeout: 30_000,

@@ -4,9 +4,10 @@ import type { Backlog } from './client.ts';
 import { connect, type Bus } from './connect.ts';
 import { openLog, type Log } from './log.ts';
 import { openMicro, type Endpoint } from './micro.ts';
+import { openOwnLoad } from './own-load.ts';
 import type { Membership } from './process.ts';
 import { openRecord, type RecordReader } from './record.ts';
-import { followRegistry, type Heartbeat } from './registry.ts';
+import { followRegistry, heartbeatMs, openRegistry, type Heartbeat } from './registry.ts';
 
 /** What a process that only looks on has of the mesh. */
 export interface Observer {
@@ -17,7 +18,7 @@ export interface Observer {
   living(): Heartbeat[];
   /** What waits in the inboxes. */
   queues(): Promise<Backlog[]>;
-  /** Answers questions until it stops. */
+  /** Answers questions, and says that it is alive, until it stops. */
   serve(endpoints: Endpoint[]): Promise<void>;
   stop(): Promise<void>;
 }
@@ -29,7 +30,26 @@ export async function openObserver(membership: Membership): Promise<Observer> {
   const log = openLog(process, membership.logLevel);
   const bus = await connect(membership.url, process, membership.credentials, 10_000);
   const registry = await followRegistry(bus, namespace);
+  const ownLoad = openOwnLoad();
   let stopServing: () => Promise<unknown> = () => Promise.resolve();
+  let stopBeating: () => Promise<unknown> = () => Promise.resolve();
+
+  /** It takes no work, so it has no slots and no pools. */
+  async function beat(): Promise<void> {
+    const own = await openRegistry(bus, namespace, false);
+    const work = { pools: [], tags: [], slots: 0, busySlots: 0 };
+    const announce = () =>
+      own
+        .announce({ role: 'observer', process, version: membership.version, ...work, ...ownLoad() })
+        .catch((error: unknown) => log.debug({ error }, 'the registry was not reached'));
+    await announce();
+    const beating = setInterval(() => void announce(), heartbeatMs);
+    stopBeating = () => {
+      clearInterval(beating);
+      return own.withdraw(process);
+    };
+  }
+
   return {
     bus,
     log,
@@ -45,11 +65,16 @@ export async function openObserver(membership: Membership): Promise<Observer> {
     async serve(endpoints) {
       const micro = await openMicro(membership, { bus, process }, 'observer', endpoints);
       stopServing = () => micro.stop();
+      await beat();
     },
     async stop() {
       await stopServing().catch(() => {});
       registry.stop();
-      const drained = bus.connection.drain().catch(() => {});
+      // A broker that went as well hears no farewell.
+      const drained = stopBeating()
+        .catch(() => {})
+        .then(() => bus.connection.drain())
+        .catch(() => {});
       await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 1000))]);
     },
   };

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, writeSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { writeSync } from 'node:fs';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
 import { holderSubject } from '../schemas/subject.ts';
@@ -15,6 +14,7 @@ import { openLog, type Log } from './log.ts';
 import { openObserved, standardMode } from './observed.ts';
 import { gaugesOf } from './measure.ts';
 import { openMicro, type Endpoint } from './micro.ts';
+import { openOwnLoad } from './own-load.ts';
 import { heartbeatMs, openRegistry, type Heartbeat, type Registry, type ServedModel } from './registry.ts';
 import { openShell } from './serve.ts';
 import { openSigner, openVerifier, type PublicKeys } from './signature.ts';
@@ -142,23 +142,17 @@ export async function serve<State>(
   );
   const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
   const startedAtMs = Date.now();
-  const cpuPercent = openCpuMeter();
+  const ownLoad = openOwnLoad();
   const heartbeat = (): Heartbeat => ({
     role: service.role,
     process: joined.process,
-    host: hostname(),
-    pid: process.pid,
     version: membership.version,
     pools: serving.pools ?? [],
     tags: serving.tags ?? [],
     slots,
     busySlots: delivery.busy(),
-    memoryBytes: process.memoryUsage.rss(),
-    cpuPercent: cpuPercent(),
-    threads: threadCount(),
     ...(serving.models ? { models: serving.models() } : {}),
-    startedAtMs,
-    atMs: Date.now(),
+    ...ownLoad(),
   });
   let beat = heartbeat();
   const announce = () =>
@@ -234,26 +228,4 @@ function openCustody(answersOn: string): Custody {
   };
   say(`=${answersOn}\n`);
   return { take: (token) => say(`+${token}\n`), release: (token) => say(`-${token}\n`) };
-}
-
-/** Percent of one processor that this process used since it was asked last. */
-function openCpuMeter(): () => number {
-  let used = process.cpuUsage();
-  let atMs = performance.now();
-  return () => {
-    const spent = process.cpuUsage(used);
-    const wallMs = Math.max(1, performance.now() - atMs);
-    used = process.cpuUsage();
-    atMs = performance.now();
-    return Math.round((spent.user + spent.system) / 10 / wallMs);
-  };
-}
-
-/** Threads of this process as the system counts them; 1 where it does not say. */
-function threadCount(): number {
-  try {
-    return readdirSync('/proc/self/task').length;
-  } catch {
-    return 1;
-  }
 }

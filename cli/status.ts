@@ -154,7 +154,10 @@ function processRow(one: Heartbeat, nowMs: number): Span[] {
   return [
     span(one.role),
     span(one.process),
-    span(`${one.busySlots}/${one.slots}`, one.busySlots >= one.slots ? 'warn' : 'plain'),
+    // Who takes no work has no slots.
+    one.slots === 0
+      ? span('-', 'dim')
+      : span(`${one.busySlots}/${one.slots}`, one.busySlots >= one.slots ? 'warn' : 'plain'),
     span(`${Math.round(one.memoryBytes / 1_048_576)} MiB`),
     span(durationText(nowMs - one.startedAtMs)),
     span(`${one.host}:${one.pid}`),

@@ -222,13 +222,24 @@ test('permissions: what leaves the processes only the operator says; a crash who
 test('permissions: the observer reads and answers, and writes nothing that anybody would believe', () => {
   const { publish, allowResponses } = permissionsOf('observer', 'yard', pools);
   expect(allowResponses).toBe(true);
-  expect(publish.filter((subject) => !subject.startsWith('$JS.API.'))).toEqual([]);
+  // Of itself, that it is alive.
+  const ownKeys = '$KV.yard_registry.observer.>';
+  expect(publish.filter((subject) => !subject.startsWith('$JS.API.'))).toEqual([ownKeys]);
   // A consumer could be made to deliver anywhere.
   expect(publish.filter((subject) => /CREATE|DELETE|UPDATE|PURGE|MSG\.NEXT|ACK/.test(subject))).toEqual([]);
   for (const subject of ['yard.query.tasks', `yard.event.${task}.task`, '$KV.yard_registry.coder.1'])
     expect(mayHear('observer', subject), subject).toBe(true);
   for (const subject of ['yard.submit', `yard.inbox.role.coder.${task}`, '_INBOX_coder.1', '_INBOX.1'])
     expect(mayHear('observer', subject), subject).toBe(false);
+});
+
+test('permissions: everyone says of itself alone that it is alive', () => {
+  const everyone = [...roles, 'operator', 'observer'] as const;
+  for (const name of [...roles, 'observer'])
+    expect(everyone.filter((one) => maySay(one, `$KV.yard_registry.${name}.1`))).toEqual([name]);
+  for (const one of everyone)
+    for (const key of ['operator.1', 'observer', 'other.1', 'a'])
+      expect(maySay(one, `$KV.yard_registry.${key}`), `${one} ${key}`).toBe(false);
 });
 
 test('permissions: a namespace or a pool that would widen a subject is refused', () => {

@@ -173,7 +173,7 @@ function ofOperator(namespace: string): Permissions {
   };
 }
 
-/** Whoever shows a mesh: reads the record without a consumer, hears who is alive, answers questions, and says nothing. */
+/** Whoever shows a mesh: reads the record without a consumer, hears who is alive, answers questions, and says that it lives. */
 function ofObserver(namespace: string): Permissions {
   const streams = streamNames(namespace);
   const registry = registryBucket(namespace);
@@ -182,6 +182,7 @@ function ofObserver(namespace: string): Permissions {
       '$JS.API.INFO',
       ...looksAt(streams.events),
       ...looksAt(`KV_${registry}`),
+      `$KV.${registry}.observer.>`,
       // How long the queues are.
       `$JS.API.CONSUMER.LIST.${streams.inbox}`,
     ],

@@ -253,7 +253,7 @@ test(
     expect(watched, watched.out).toMatchObject({ code: 0 });
     const status = await run('broker', 'status', '--json');
     const { processes } = JSON.parse(status.out) as { processes: { role: string }[] };
-    expect(processes.map(({ role }) => role).toSorted()).toEqual([...roles].toSorted());
+    expect(processes.map(({ role }) => role).toSorted()).toEqual([...roles, 'observer'].toSorted());
     const link = await run('broker', 'dashboard');
     const [, page] = /^(http:\/\/127\.0\.0\.1:\d+\/)#token=/.exec(link.out)!;
     expect(await (await fetch(page!)).text()).toContain('<script');

@@ -121,6 +121,11 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
     .getByRole('row', { name: /reviewer/ })
     .first()
     .waitFor();
+  // The observer is a process too.
+  await page
+    .getByRole('row', { name: /^observer/ })
+    .getByText('takes no work')
+    .waitFor();
   await page.getByRole('heading', { name: 'Dead letters' }).waitFor();
   const log = page.getByRole('region', { name: 'What happened to the mesh' });
   await log.getByText('Nothing yet.').waitFor();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readCredential } from '../bus/credentials.ts';
+import type { Heartbeat } from '../bus/registry.ts';
 import type { MeshFile } from '../config/mesh-file.ts';
 import { checkoutRoot } from '../config/state.ts';
 import type { PageSession } from '../observability/query.ts';
@@ -97,6 +98,11 @@ test('dashboard: up prints a link that works once, and the command another; ever
     () => meshFile().processes.find((one) => one.name === 'observer'),
     'the observer to be in the list',
   );
+  const alive = await eventually(async () => {
+    const { processes } = await command<{ processes: Heartbeat[] }>('status');
+    return processes.find((one) => one.role === 'observer');
+  }, 'the observer to say that it is alive');
+  expect(alive).toMatchObject({ pid: observer.pid, slots: 0, busySlots: 0, pools: [] });
   expect(await command('rebuild')).toMatchObject({ rebuilt: true, events: 0 });
   if (process.platform === 'linux') {
     const { ports, processes } = meshFile();

@@ -105,9 +105,13 @@ test('observer: who is alive and which pools there are, at once', async () => {
     'coder',
     'inference',
     'manager',
+    'observer',
     'reviewer',
     'router',
   ]);
+  const itself = agents.processes.find((one) => one.role === 'observer')!;
+  expect(itself).toMatchObject({ pid: pidOfObserver(), pools: [], slots: 0, busySlots: 0 });
+  expect(itself.memoryBytes).toBeGreaterThan(0);
   const inference = agents.processes.find((one) => one.role === 'inference')!;
   expect(agents.pools).toMatchObject([
     { pool: 'scripted', workers: [inference.process], waiting: 0, breaker: { phase: 'closed' } },
@@ -271,6 +275,7 @@ test('observer: its user reads, answers and can do nothing else', async () => {
     `${namespace}.live.a.b`,
     `${namespace}.dead.coder.a`,
     `$KV.${namespace}_registry.coder.a`,
+    `$KV.${namespace}_registry.observer`,
     `$JS.API.CONSUMER.CREATE.${streams.events}.mine`,
     `$JS.API.STREAM.DELETE.${streams.events}`,
     `$JS.API.DIRECT.GET.${streams.inbox}`,

@@ -211,7 +211,11 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
                 {one.process.split('.').at(-1)} · {one.pid}
               </td>
               <td className="px-3 align-middle">
-                <Slots busy={one.busySlots} all={one.slots} />
+                {one.slots > 0 ? (
+                  <Slots busy={one.busySlots} all={one.slots} />
+                ) : (
+                  <span className="text-soft">takes no work</span>
+                )}
               </td>
               <td className="px-3 align-middle">
                 <Chart

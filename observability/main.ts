@@ -73,7 +73,7 @@ const exporting = exportSpans({
   model,
   namespace,
   sinks,
-  positionFile: join(observerDirectory(stateDirectory), 'spans-position.json'),
+  positionFolder: observerDirectory(stateDirectory),
   log,
   living: observer.living,
   signal: ending.signal,

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServiceError } from '@grpc/grpc-js';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -43,8 +43,8 @@ export interface Collector {
   headers(): Record<string, unknown>;
   /** How it came: `http` or `grpc`, each request. */
   ways: string[];
-  /** Answers so many requests with 503 first. */
-  refuse(count: number): void;
+  /** Answers so many requests with this first: a status of HTTP, or one of gRPC with its words; 503 where left out. */
+  refuse(count: number, answer?: { http: number } | { grpc: number; details: string }): void;
   close(): Promise<void>;
 }
 
@@ -55,6 +55,7 @@ export async function openCollector(): Promise<Collector> {
   const ways: string[] = [];
   let lastHeaders: Record<string, unknown> = {};
   let refusals = 0;
+  let refusal: Parameters<Collector['refuse']>[1];
   const take = (what: string, body: Buffer) => {
     if (what === 'traces') spans.push(...spansIn(body));
     else if (what === 'logs') logs.push(...logsIn(body));
@@ -67,7 +68,7 @@ export async function openCollector(): Promise<Collector> {
       lastHeaders = request.headers;
       if (refusals > 0) {
         refusals -= 1;
-        response.writeHead(503).end();
+        response.writeHead(refusal && 'http' in refusal ? refusal.http : 503).end();
         return;
       }
       ways.push('http');
@@ -98,7 +99,15 @@ export async function openCollector(): Promise<Collector> {
         },
       },
       {
-        Export: (call: { request: Buffer }, done: (error: null, reply: unknown) => void) => {
+        Export: (
+          call: { request: Buffer },
+          done: (error: Partial<ServiceError> | null, reply?: unknown) => void,
+        ) => {
+          if (refusals > 0 && refusal && 'grpc' in refusal) {
+            refusals -= 1;
+            done({ code: refusal.grpc, details: refusal.details });
+            return;
+          }
           ways.push('grpc');
           take(what, call.request);
           done(null, {});
@@ -119,7 +128,10 @@ export async function openCollector(): Promise<Collector> {
     metrics,
     ways,
     headers: () => lastHeaders,
-    refuse: (count) => void (refusals = count),
+    refuse(count, answer) {
+      refusals = count;
+      refusal = answer;
+    },
     async close() {
       grpc.forceShutdown();
       http.closeAllConnections();

@@ -117,8 +117,11 @@ test('traces: a collector receives the whole tree of a task whose coder was kill
     'switchyard.route.fallbacks': [],
   });
   expect(route.attributes['switchyard.route.confidence']).toBeGreaterThan(0);
-  const lines = readFileSync(join(observerDirectory(yard.stateDirectory), 'spans.jsonl'), 'utf8');
-  for (const one of spans) expect(lines).toContain(`"spanId":"${one.spanId}"`);
+  // The file goes at a pace of its own.
+  await eventually(() => {
+    const lines = readFileSync(join(observerDirectory(yard.stateDirectory), 'spans.jsonl'), 'utf8');
+    return spans.every((one) => lines.includes(`"spanId":"${one.spanId}"`));
+  }, 'every span to be in the file');
 }, 120_000);
 
 test('traces: an exporter that was killed sends what is left, over gRPC, below the span of who asked', async () => {

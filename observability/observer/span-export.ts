@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Log } from '../../bus/log.ts';
 import type { Heartbeat } from '../../bus/registry.ts';
 import type { FinishedSpan, SpanAttributes } from '../finished-span.ts';
@@ -13,8 +13,8 @@ export interface SpanExportOptions {
   model: Pick<ReadModel, 'database' | 'progress'>;
   namespace: string;
   sinks: SpanSink[];
-  /** Where it is kept how far the spans were taken. */
-  positionFile: string;
+  /** Where it is kept how far each sink took the spans. */
+  positionFolder: string;
   log: Pick<Log, 'info' | 'warn' | 'debug'>;
   /** Who is alive, for what is known of a span's process. */
   living(): Heartbeat[];
@@ -34,20 +34,25 @@ const lookMs = 300;
 const mostTraces = 500;
 const longestWaitMs = 30_000;
 
+/** Sends the spans of the record to each sink until the signal aborts; one that takes none holds up no other. */
+export async function exportSpans({ sinks, ...options }: SpanExportOptions): Promise<void> {
+  await Promise.all(sinks.map((sink) => exportTo(sink, options)));
+}
+
 /**
- * Sends the spans of the record until the signal aborts. How far they were taken is kept after they were: a crash sends
- * some of them again, with the same ids, and loses none.
+ * How far they were taken is kept after they were: a crash sends some of them again, with the same ids, and loses none.
+ * A sink that is new begins with the first.
  */
-export async function exportSpans(options: SpanExportOptions): Promise<void> {
-  const { model, sinks, log, signal, positionFile } = options;
-  if (sinks.length === 0) return;
+async function exportTo(sink: SpanSink, options: Omit<SpanExportOptions, 'sinks'>): Promise<void> {
+  const { model, log, signal } = options;
+  const positionFile = join(options.positionFolder, `spans-position-${sink.key}.json`);
   const traces = new Map<number, TaskTrace>();
   const facts = new Map<string, SpanAttributes>();
   let position = readPosition(positionFile);
   let from = position.sequence;
   let sinceMs = 0;
   let record = position.record;
-  log.info({ to: sinks.map((one) => one.name), position }, 'spans are exported');
+  log.info({ to: sink.name, position }, 'spans are exported');
   while (!signal.aborted) {
     let goesOn = false;
     try {
@@ -59,7 +64,7 @@ export async function exportSpans(options: SpanExportOptions): Promise<void> {
     }
     if (!goesOn) await sleep(lookMs, signal);
   }
-  await Promise.allSettled(sinks.map((one) => one.close()));
+  await sink.close().catch(() => {});
 
   /** Exports what comes next; false where nothing came. */
   async function step(): Promise<boolean> {
@@ -85,7 +90,7 @@ export async function exportSpans(options: SpanExportOptions): Promise<void> {
     }
     const spans = rows.flatMap((row) => spansOfRow(row)).map((span) => withFacts(span, facts));
     for (let start = 0; start < spans.length && !signal.aborted; start += mostSpans)
-      await sendAll(spans.slice(start, start + mostSpans));
+      await send(spans.slice(start, start + mostSpans));
     if (signal.aborted) return false;
     from = last.sequence;
     position = { record, sequence: last.sequence, atMs: last.atMs };
@@ -116,24 +121,23 @@ export async function exportSpans(options: SpanExportOptions): Promise<void> {
     return trace;
   }
 
-  /** To every sink, each as often as it takes. */
-  async function sendAll(spans: FinishedSpan[]): Promise<void> {
-    await Promise.all(
-      sinks.map(async (sink) => {
-        for (let waitMs = 500; !signal.aborted; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
-          try {
-            await sink.send(spans);
-            return;
-          } catch (error) {
-            log.warn(
-              { to: sink.name, spans: spans.length, error },
-              'spans were not taken; they are sent again',
-            );
-          }
-          await sleep(waitMs, signal);
+  /** As often as it takes, unless they are refused for good: nothing that comes after them would ever be sent. */
+  async function send(spans: FinishedSpan[]): Promise<void> {
+    for (let waitMs = 500; !signal.aborted; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
+      try {
+        await sink.send(spans);
+        return;
+      } catch (error) {
+        const batch = { to: sink.name, spans: spans.length, error };
+        if (sink.refuses(error)) {
+          const traces = [...new Set(spans.map((one) => one.traceId))];
+          log.warn({ ...batch, traces }, 'spans were refused for good; they are dropped');
+          return;
         }
-      }),
-    );
+        log.warn(batch, 'spans were not taken; they are sent again');
+      }
+      await sleep(waitMs, signal);
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { otlpProtocolOf, tracesExporters } from '../otlp-settings.ts';
 import type { FinishedSpan } from '../finished-span.ts';
@@ -8,8 +9,12 @@ import { appendSpans } from './span-file.ts';
 export interface SpanSink {
   /** In words, for the log. */
   name: string;
+  /** Tells it from any other, as a part of a file's name; a collector elsewhere is another. */
+  key: string;
   /** Resolves when they were taken; rejects when they were not. */
   send(spans: FinishedSpan[]): Promise<void>;
+  /** True where `send` rejected with the word that these spans are never taken, however often they come. */
+  refuses(error: unknown): boolean;
   close(): Promise<void>;
 }
 
@@ -31,7 +36,9 @@ export async function openSinks(options: SinkOptions): Promise<SpanSink[]> {
 function fileSink({ file, ...about }: SinkOptions): SpanSink {
   return {
     name: file,
+    key: 'file',
     send: async (spans) => appendSpans(file, spans, about),
+    refuses: () => false,
     close: () => Promise.resolve(),
   };
 }
@@ -44,6 +51,25 @@ interface Exporter {
   shutdown(): Promise<void>;
 }
 
+/** What is wrong with the request itself. A missing key or a wrong path is for a person to mend, and the spans wait. */
+const refusedByHttp = new Set<unknown>([400, 413, 422]);
+const invalidArgument = 3;
+const resourceExhausted = 8;
+
+function refusedByGrpc(code: unknown, words: string): boolean {
+  // The same code says "too much at the moment", which passes.
+  return code === invalidArgument || (code === resourceExhausted && /larger than max/i.test(words));
+}
+
+/** The address may hold a password, and is no name for a file. */
+const keyOf = (environment: SinkOptions['environment']) =>
+  createHash('sha256')
+    .update(
+      environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] || environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || '',
+    )
+    .digest('hex')
+    .slice(0, 12);
+
 /** The exporters read the address, headers, certificates and limits from the standard variables themselves. */
 async function otlpSink({ environment, ...about }: SinkOptions): Promise<SpanSink> {
   const protocol = otlpProtocolOf(environment, 'TRACES');
@@ -54,6 +80,11 @@ async function otlpSink({ environment, ...about }: SinkOptions): Promise<SpanSin
   const convert = openConversion(about);
   return {
     name: `OTLP over ${protocol}`,
+    key: `otlp-${keyOf(environment)}`,
+    refuses(error) {
+      const { code, message = '' } = error as { code?: unknown; message?: string };
+      return protocol === 'grpc' ? refusedByGrpc(code, message) : refusedByHttp.has(code);
+    },
     send: (spans) =>
       new Promise((resolve, reject) =>
         exporter.export(spans.map(convert), ({ code, error }) =>

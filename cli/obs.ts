@@ -54,8 +54,8 @@ export function registerObs(program: Command): void {
         }
         const windows = await modes.windows();
         const whole = windowFor(windows.filter(isForAll), { role: '', process: '' }, Date.now());
-        const result = { mode: whole?.mode ?? 'shipping', windows };
-        output.result(result, linesOf(result.mode, windows, Date.now()));
+        const result = { mode: whole?.mode ?? 'shipping', isSwitched: whole !== undefined, windows };
+        output.result(result, linesOf(result.mode, result.isSwitched, windows, Date.now()));
         return exitCodes.done;
       }),
   );
@@ -69,12 +69,17 @@ async function optionsOf({ client, namespace, stateDirectory }: Connection) {
   return { bus: client.bus, namespace, log: openLog('obs', 'silent'), sign: openSigner(privateKey) };
 }
 
-function linesOf(mode: Mode, windows: ModeWindow[], nowMs: number): Span[][] {
+function linesOf(mode: Mode, isSwitched: boolean, windows: ModeWindow[], nowMs: number): Span[][] {
   return [
     [
       span('the mesh: '),
       span(mode, mode === 'debug' ? 'warn' : 'good'),
       span(mode === 'debug' ? ' (logs in full and metrics leave too)' : ' (spans alone leave)', 'dim'),
+      // What a process was started with is its own: the mesh does not know it.
+      span(
+        isSwitched ? '' : '; nobody switched it, so that a process started with OBS_MODE obeys that',
+        'dim',
+      ),
     ],
     ...windows
       .filter((one) => one.mode === 'debug' || !isForAll(one))

@@ -29,7 +29,7 @@ async function ask(behaviours: Behaviour[], more: Partial<AnswerInput> & { timeo
   const texts: string[] = [];
   const result = await answer({
     definition,
-    backend: createBackend(definition, {}),
+    backend: await createBackend(definition, {}),
     request: {
       model: 'local',
       role: 'coder',

@@ -14,14 +14,14 @@ const definition: ModelDefinition = {
   timeoutMs: 1,
 };
 
-test('backends: a name of the table makes a backend', () => {
-  expect(createBackend(definition, {})).toHaveProperty('complete');
+test('backends: a name of the table makes a backend', async () => {
+  expect(await createBackend(definition, {})).toHaveProperty('complete');
 });
 
 test.each(['opena', 'toString'])(
   'backends: %s is refused with those there are and the nearest',
-  (backend) => {
-    expect(() => createBackend({ ...definition, backend }, {})).toThrow(
+  async (backend) => {
+    await expect(createBackend({ ...definition, backend }, {})).rejects.toThrow(
       /model mine names an unknown backend.*openai, scripted \(nearest: \w+\)/,
     );
   },

@@ -34,7 +34,7 @@ export async function checkModel(
   const timeoutMs = Math.min(definition.timeoutMs, checkTimeoutMs);
   let askedAt: number | undefined;
   try {
-    const backend = createBackend({ ...definition, timeoutMs }, environment);
+    const backend = await createBackend({ ...definition, timeoutMs }, environment);
     await backend.check(definition.model, signal);
     askedAt = performance.now();
     return await askTrivially(backend, definition, signal);
@@ -117,7 +117,7 @@ export async function namesAt(
   environment: Record<string, string | undefined>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const backend = createBackend(definition, environment);
+  const backend = await createBackend(definition, environment);
   try {
     return (await backend.models?.(signal)) ?? [];
   } finally {
@@ -138,7 +138,7 @@ export async function* benchModel(
 ): AsyncGenerator<WidthResult> {
   const { widths, tokens, signal } = asked;
   const nowMs = () => performance.now();
-  const backend = createBackend(definition, environment);
+  const backend = await createBackend(definition, environment);
   try {
     await backend.check(definition.model, signal);
     // The first reply may wait until the model is loaded; it would be measured as if it always did.

@@ -4,7 +4,7 @@ import { join, journalOptionsOf, serve } from '../bus/process.ts';
 import type { ServedModel } from '../bus/registry.ts';
 import { processSettings } from '../config/membership.ts';
 import { mayBeAsked } from '../config/mode.ts';
-import { modelDefinitions } from '../config/model-options.ts';
+import { modelDefinitions, type ModelDefinition as ConfiguredModel } from '../config/model-options.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
 import { createBackend } from './backends.ts';
 import { openPoolBreakers } from './breaker-pools.ts';
@@ -20,7 +20,10 @@ const joined = await join(membership, 'inference', true);
 
 const backends = new Map<string, Backend>();
 /** A model that this process cannot ask, for want of a key for instance, is none that it serves. */
-const usable = modelDefinitions(config.models).filter((model) => {
+const usable: ConfiguredModel[] = [];
+for (const model of modelDefinitions(config.models)) if (await isUsable(model)) usable.push(model);
+
+async function isUsable(model: ConfiguredModel): Promise<boolean> {
   // A GGUF file is loaded by a gpu-worker, a process of its own.
   if (model.backend === 'llama') return false;
   if (!mayBeAsked(config, model)) {
@@ -28,13 +31,13 @@ const usable = modelDefinitions(config.models).filter((model) => {
     return false;
   }
   try {
-    backends.set(model.name, createBackend(model, process.env));
+    backends.set(model.name, await createBackend(model, process.env));
     return true;
   } catch (error) {
     joined.log.warn({ model: model.name, error }, 'a model cannot be asked from here');
     return false;
   }
-});
+}
 const pools = [...new Set(usable.map((model) => model.pool))];
 const load = openCallLoad();
 

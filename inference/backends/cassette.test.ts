@@ -38,7 +38,7 @@ const definition: ModelDefinition = {
   tags: [],
   timeoutMs: 20_000,
 };
-const player = (): Backend =>
+const player = (): Promise<Backend> =>
   createBackend({ ...definition, name: 'played', backend: 'scripted', script: path }, {});
 
 const tools = [{ name: 'read-file', description: 'Reads', arguments: { type: 'object' } }];
@@ -90,7 +90,7 @@ test('cassette: what was recorded from a server is played back without it, turn 
           }
         : { kind: 'reply', content: 'It is mended.\n' },
   });
-  const recorder = createBackend({ ...definition, url: server.url, record: path }, {});
+  const recorder = await createBackend({ ...definition, url: server.url, record: path }, {});
   const first = await play(recorder, question);
   const second = await play(recorder, next(question, first));
   await play(recorder, { ...question, role: 'check', messages: [{ role: 'user', content: 'Ready?' }] });
@@ -100,7 +100,7 @@ test('cassette: what was recorded from a server is played back without it, turn 
   const texts: string[] = [];
   // Neither the provider's name of the model nor the run nor bounds are what a prompt says.
   const again = { ...question, model: 'scripted', runId: 'two', maxTokens: 9 };
-  const played = await play(player(), again, texts);
+  const played = await play(await player(), again, texts);
   expect(played).toEqual({
     content: first.content,
     toolCalls: first.toolCalls,
@@ -109,7 +109,7 @@ test('cassette: what was recorded from a server is played back without it, turn 
   });
   expect(texts.join('')).toBe('I look.');
   // Another process, which was never asked the first question.
-  expect((await play(player(), next(again, played))).content).toBe(second.content);
+  expect((await play(await player(), next(again, played))).content).toBe(second.content);
   expect(parse(readFileSync(path, 'utf8'))).toHaveLength(2);
 });
 
@@ -177,9 +177,9 @@ test('cassette: a recording whose process was killed costs that one only, and is
   addRecording(path, 'real', other, answer);
   writeFileSync(path, readFileSync(path, 'utf8').slice(0, whole.length + 300));
   addRecording(path, 'real', { ...question, role: 'planner' }, answer);
-  expect((await play(player(), question)).content).toBe(answer.content);
-  expect((await play(player(), { ...question, role: 'planner' })).content).toBe(answer.content);
-  await expect(play(player(), other)).rejects.toMatchObject({
+  expect((await play(await player(), question)).content).toBe(answer.content);
+  expect((await play(await player(), { ...question, role: 'planner' })).content).toBe(answer.content);
+  await expect(play(await player(), other)).rejects.toMatchObject({
     kind: 'permanent',
     message: expect.stringMatching(
       /for coder, planner, not for the role tester \(the recording at line \d+ was cut/,
@@ -236,7 +236,7 @@ test.each([
   },
 ])('cassette: $it fails loudly and names what differs', async ({ request, message }) => {
   addRecording(path, 'real', question, answer);
-  await expect(play(player(), request)).rejects.toMatchObject({
+  await expect(play(await player(), request)).rejects.toMatchObject({
     kind: 'permanent',
     message: expect.stringMatching(message),
     mend: expect.stringMatching(/record it again/),
@@ -245,19 +245,19 @@ test.each([
 
 test('cassette: a failure is not recorded, and an empty cassette says that it holds nothing', async () => {
   server = await startOpenAiServer({ behave: () => ({ kind: 'error', status: 500 }) });
-  const recorder = createBackend({ ...definition, url: server.url, record: path }, {});
+  const recorder = await createBackend({ ...definition, url: server.url, record: path }, {});
   await expect(play(recorder, question)).rejects.toMatchObject({ status: 500 });
-  await expect(play(player(), question)).rejects.toThrow(/recorded for nobody/);
-  await player().check('scripted', new AbortController().signal);
+  await expect(play(await player(), question)).rejects.toThrow(/recorded for nobody/);
+  await (await player()).check('scripted', new AbortController().signal);
 });
 
-test('cassette: a place that cannot be written is refused at once, by its path', () => {
+test('cassette: a place that cannot be written is refused at once, by its path', async () => {
   const nowhere = join(folder, 'absent', 'cassette.yaml');
   const make = () => createBackend({ ...definition, url: 'http://127.0.0.1:1/v1', record: nowhere }, {});
-  expect(make).toThrow(/the cassette .*absent\/cassette\.yaml cannot be written/);
+  await expect(make()).rejects.toThrow(/the cassette .*absent\/cassette\.yaml cannot be written/);
   // Somebody else's file is left as it is.
   writeFileSync(path, 'models: {}\n');
   const mistaken = () => createBackend({ ...definition, url: 'http://127.0.0.1:1/v1', record: path }, {});
-  expect(mistaken).toThrow(/cassette\.yaml is no cassette; .*another path/);
+  await expect(mistaken()).rejects.toThrow(/cassette\.yaml is no cassette; .*another path/);
   expect(readFileSync(path, 'utf8')).toBe('models: {}\n');
 });

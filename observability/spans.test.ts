@@ -117,3 +117,19 @@ test('spans: whoever makes them again makes the same ones, also from the middle 
   }
   expect(new Set(whole.map((one) => one.spanId)).size).toBe(whole.length);
 });
+
+test("spans: the gateway's id of a request stands on the span of its call, failed or not", () => {
+  const reply = { ...examples['call.completed'].reply, requestId: 'gateway-1' };
+  const ends = [
+    ['call.completed', { reply }],
+    ['call.failed', { requestId: 'gateway-1' }],
+  ] as const;
+  for (const [name, more] of ends) {
+    const spans = spansOf(
+      namespace,
+      recordOf([[...accepted], ['call.intended', call, 'inference'], [name, call, 'inference', more]]),
+    );
+    const ids = spans.map((one) => one.attributes['switchyard.gateway.request.id']).filter(Boolean);
+    expect(ids, name).toContain('gateway-1');
+  }
+});

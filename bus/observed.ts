@@ -6,6 +6,7 @@ import {
   modeScope,
   windowFor,
   windowOf,
+  windowOfStart,
   type Mode,
   type ModeWindow,
 } from '../schemas/observed.ts';
@@ -20,8 +21,6 @@ import { signatureHeader } from './signature.ts';
 export interface ObservedOptions extends Omit<Believing, 'log'> {
   log: Log;
   who: Observed;
-  /** What holds while nobody switched. */
-  standard: Mode;
 }
 
 /** The longest wait of a timer. */
@@ -32,8 +31,10 @@ const mostMs = 2 ** 31 - 1;
  * by itself. Returns how to stop.
  */
 export async function openObserved(options: ObservedOptions): Promise<() => void> {
-  const { bus, namespace, log, who, standard } = options;
+  const { bus, namespace, log, who } = options;
   const windows = new Map<string, ModeWindow>();
+  const started = windowOfStart(process.env['OBS_MODE'], who.process, Date.now());
+  if (started) addWindow(windows, started);
   let mode: Mode = 'shipping';
   let timer: NodeJS.Timeout | undefined;
 
@@ -43,7 +44,7 @@ export async function openObserved(options: ObservedOptions): Promise<() => void
     for (const [key, { untilMs }] of windows)
       if (untilMs !== undefined && untilMs <= nowMs) windows.delete(key);
     const holds = windowFor(windows.values(), who, nowMs);
-    const next = holds?.mode ?? standard;
+    const next = holds?.mode ?? 'shipping';
     const ends = [...windows.values()].flatMap(({ untilMs }) => (untilMs === undefined ? [] : [untilMs]));
     if (ends.length > 0) {
       timer = setTimeout(apply, Math.min(mostMs, Math.max(1, Math.min(...ends) - nowMs)));
@@ -133,7 +134,4 @@ function notFoundIsNull(error: unknown): null {
   throw error;
 }
 
-/** What `OBS_MODE` says: the mode while nobody switched. */
-export function standardMode(): Mode {
-  return process.env['OBS_MODE'] === 'debug' ? 'debug' : 'shipping';
-}
+

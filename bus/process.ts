@@ -11,7 +11,7 @@ import { answerProbes } from './holder.ts';
 import { openJournals } from './journal.ts';
 import { openLease } from './lease.ts';
 import { openLog, type Log } from './log.ts';
-import { openObserved, standardMode } from './observed.ts';
+import { openObserved } from './observed.ts';
 import { gaugesOf } from './measure.ts';
 import { openMicro, type Endpoint } from './micro.ts';
 import { openOwnLoad } from './own-load.ts';
@@ -107,7 +107,7 @@ export async function serve<State>(
     mesh: membership.meshName,
     version: membership.version,
   };
-  const closeObserved = await openObserved({ ...journalOptions, who, standard: standardMode() });
+  const closeObserved = await openObserved({ ...journalOptions, who });
   const crashes = openCrashes(journalOptions, service.role, joined.process);
   const shell = openShell({
     bus,

@@ -12,7 +12,7 @@ import {
 import type { FoundModel } from '../config/init-file.ts';
 import { knownModel, knownModels, type KnownModel } from '../config/known-models.ts';
 import { addressOf, completeModel } from '../config/model-defaults.ts';
-import type { ModelOptions } from '../config/model-options.ts';
+import { standardMaxTokens, type ModelOptions } from '../config/model-options.ts';
 import { describeGguf, namesAt } from '../inference/check.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { findGguf, type Place } from './gguf-files.ts';
@@ -181,7 +181,7 @@ async function gguf({ places, memoryBytes = totalmem() }: Surroundings): Promise
             file: path,
             pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
             contextTokens,
-            maxTokens: Math.min(4096, Math.floor(contextTokens / 4)),
+            maxTokens: standardMaxTokens(contextTokens),
             tier: tierOfBytes(bytes),
             ...(path !== loaded && { workers: 0 }),
             ...(isEmbedder && { capabilities: ['embeddings'] as const }),

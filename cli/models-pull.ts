@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { entryNameOf, tierOfBytes } from '../config/found-entries.ts';
 import { entryText } from '../config/init-file.ts';
+import { standardMaxTokens } from '../config/model-options.ts';
 import { describeGguf } from '../inference/check.ts';
 import { span } from '../observability/span.ts';
 import { countText, durationText } from '../observability/wording.ts';
@@ -99,7 +100,7 @@ export function entryOf(fetched: Pick<Fetched, 'file'>[]) {
       file,
       pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
       contextTokens,
-      maxTokens: Math.min(4096, Math.floor(contextTokens / 4)),
+      maxTokens: standardMaxTokens(contextTokens),
       tier: tierOfBytes(fileBytes),
       tags: ['local'],
     },

@@ -20,7 +20,7 @@ export function registerObs(program: Command): void {
     .command('obs')
     .summary('what the processes let out: spans alone, or logs and metrics too')
     .description(
-      'Shows or switches the mode of observation while the mesh runs. shipping: spans alone are exported, the local log has one line a decision. debug: logs in full and metrics are exported too, for a time; then it falls back by itself. A crash has the processes of its role debugged for five minutes.',
+      'Shows or switches the mode of observation while the mesh runs. shipping: spans alone are exported, the local log has one line a decision. debug: logs in full and metrics are exported too, for a time; then it falls back by itself. A crash has the processes of its role debugged for five minutes, which debug for less does not cut short; shipping does.',
     )
     .addArgument(
       new Argument('[mode]', 'shipping or debug; left out: what holds now').choices(['shipping', 'debug']),
@@ -77,7 +77,7 @@ function linesOf(mode: Mode, isSwitched: boolean, windows: ModeWindow[], nowMs: 
       span(mode === 'debug' ? ' (logs in full and metrics leave too)' : ' (spans alone leave)', 'dim'),
       // What a process was started with is its own: the mesh does not know it.
       span(
-        isSwitched ? '' : '; nobody switched it, so that a process started with OBS_MODE obeys that',
+        isSwitched ? '' : '; a process started with OBS_MODE=debug is debugged for its first five minutes',
         'dim',
       ),
     ],

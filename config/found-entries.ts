@@ -1,6 +1,6 @@
 import type { Capability } from '../schemas/model-backends.ts';
 import type { FoundModel } from './init-file.ts';
-import type { ModelOptions } from './model-options.ts';
+import { standardMaxTokens, type ModelOptions } from './model-options.ts';
 
 /** A model as Ollama lists it (`GET /api/tags`). */
 export interface OllamaTag {
@@ -35,7 +35,7 @@ export function ollamaEntry(tag: OllamaTag, show: OllamaShow, from: string): Fou
       model: tag.name,
       pool: 'ollama',
       contextTokens,
-      maxTokens: Math.min(4096, Math.floor(contextTokens / 4)),
+      maxTokens: standardMaxTokens(contextTokens),
       tier: isRemote ? 'large' : tierOfBytes(tag.size ?? 0),
       ...(can && { capabilities: can }),
       tags: [isRemote ? 'api' : 'local'],

@@ -398,6 +398,17 @@ test('models: an entry has its name, its defaults, and its own name as the model
   ]);
 });
 
+test('models: the longest reply is a quarter of a small context, unless its entry says another', () => {
+  const repliesOf = (options: string) =>
+    load(`models:\n  one: { backend: openai, ${url}, ${options} }\n`).models['one']!.maxTokens;
+  expect(repliesOf('contextTokens: 4096')).toBe(1024);
+  expect(repliesOf('contextTokens: 200000')).toBe(4096);
+  expect(repliesOf('contextTokens: 4096, maxTokens: 4000')).toBe(4000);
+  expect(problems(`models:\n  one: { backend: openai, ${url}, contextTokens: few }\n`)).toEqual([
+    expect.stringContaining('models.one.contextTokens: found the text "few"; accepted: a whole number'),
+  ]);
+});
+
 test('roles: who names no model asks all real ones in their order, and a scripted one only by name', () => {
   writeFileSync(join(folder, 'demo.json'), '{}');
   const config = load(

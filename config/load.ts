@@ -9,6 +9,7 @@ import { ConfigurationError } from './configuration-error.ts';
 import { crossProblems } from './cross-check.ts';
 import { keptOverrides, override, type Overrides } from './overrides.ts';
 import { modelsByDefault } from './mode.ts';
+import { standardMaxTokens } from './model-options.ts';
 import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
 import { checkoutRoot, type Environment } from './state.ts';
 import { configWarnings } from './warnings.ts';
@@ -83,10 +84,19 @@ function contentOf(yaml: YamlFile): unknown {
 
 /** Fills in defaults and throws all problems, each with its place. */
 function check(data: unknown, environment: Environment, place: YamlFile['place']): Config {
+  fillMaxTokens(data);
   const bySchema = fillAndCheck(Config, data);
   const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config, environment);
   if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => sentence(problem, place)));
   return data as Config;
+}
+
+/** The one default that hangs on another option. */
+function fillMaxTokens(data: unknown): void {
+  const models = isSection(data) ? data['models'] : undefined;
+  for (const model of isSection(models) ? Object.values(models) : [])
+    if (isSection(model) && model['maxTokens'] === undefined && Number.isInteger(model['contextTokens']))
+      model['maxTokens'] = standardMaxTokens(model['contextTokens'] as number);
 }
 
 function sentence({ path, what }: Problem, place: YamlFile['place']): string {

@@ -13,6 +13,12 @@ const modelName = Type.String({
 
 const microDollars = (description: string) => Type.Integer({ minimum: 0, description });
 
+const mostStandardTokens = 4096;
+
+/** The longest reply, in tokens, where nobody says: it leaves most of a context for what is read. */
+export const standardMaxTokens = (contextTokens: number): number =>
+  Math.max(1, Math.min(mostStandardTokens, Math.floor(contextTokens / 4)));
+
 const closed = { additionalProperties: false } as const;
 
 export const ModelOptions = Type.Object(
@@ -130,7 +136,11 @@ export const ModelOptions = Type.Object(
       minimum: 512,
       description: 'How much the model reads at once, in tokens, the reply included',
     }),
-    maxTokens: Type.Integer({ default: 4096, minimum: 1, description: 'Longest reply, in tokens' }),
+    maxTokens: Type.Integer({
+      default: mostStandardTokens,
+      minimum: 1,
+      description: 'Longest reply, in tokens; left out: no more than a quarter of `contextTokens`',
+    }),
     timeoutMs: Type.Integer({
       default: 300_000,
       minimum: 1000,

@@ -9,7 +9,7 @@ export const telemetryVariables: EnvironmentVariable[] = [
     name: 'OBS_MODE',
     setBy: 'person',
     meaning:
-      'What leaves the processes while nobody switched it with `switchyard obs`: `shipping`, spans alone, or `debug`, also logs in full and metrics',
+      'What leaves a process from its start on: `shipping`, spans alone, or `debug`, also logs in full and metrics, for five minutes; `switchyard obs` switches it while the mesh runs',
     standard: 'shipping',
     example: 'debug',
   },

@@ -2,6 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ConfigurationError } from '../config/configuration-error.ts';
+import { standardMaxTokens } from '../config/model-options.ts';
 import { nearest } from '../config/problems.ts';
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
 import { readGguf } from '../inference/backends/gguf.ts';
@@ -19,7 +20,6 @@ const usage =
 
 /** A context that most prompts of agents fit in and most machines can hold. */
 const standardContextTokens = 16_384;
-const standardMaxTokens = 4096;
 
 /**
  * Reads a gpu-worker's command line. A name is looked up among the configured models; a file that none of them names
@@ -46,7 +46,7 @@ export function workerSettings(argv: string[], models: ModelDefinition[]): Worke
   if (gpuLayers !== undefined) definition.gpuLayers = gpuLayers;
   if (contextTokens !== undefined) definition.contextTokens = contextTokens;
   if (definition.maxTokens >= definition.contextTokens)
-    definition.maxTokens = Math.max(1, Math.floor(definition.contextTokens / 4));
+    definition.maxTokens = standardMaxTokens(definition.contextTokens);
   refuseSharedNames(definition, models, known?.name);
   return { definition, cpus: cpusOf(flags.cpus) };
 }
@@ -121,7 +121,7 @@ function newDefinition(
     model: name,
     file,
     contextTokens,
-    maxTokens: Math.min(standardMaxTokens, Math.floor(contextTokens / 4)),
+    maxTokens: standardMaxTokens(contextTokens),
     tags: ['local'],
     timeoutMs: 300_000,
   };

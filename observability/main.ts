@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setPriority } from 'node:os';
 import { askLauncher } from '../bus/ask-launcher.ts';
 import { membershipOf } from '../bus/membership.ts';
-import { openObserved, standardMode } from '../bus/observed.ts';
+import { openObserved } from '../bus/observed.ts';
 import { openObserver } from '../bus/observer.ts';
 import { openVerifier } from '../bus/signature.ts';
 import { readModelFile } from '../config/read-model-file.ts';
@@ -51,7 +51,6 @@ const closeObserved = await openObserved({
     mesh: config.mesh.name,
     version: settings.version,
   },
-  standard: standardMode(),
 });
 measureQueues(observer.queues);
 

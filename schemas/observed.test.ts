@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addWindow, windowFor, type ModeWindow } from './observed.ts';
+import { addWindow, windowFor, windowOfStart, type ModeWindow } from './observed.ts';
 
 const coder = { role: 'coder', process: 'coder.1' };
 const crash: ModeWindow = {
@@ -28,6 +28,26 @@ test('observed: a window is for its role or process alone, and over when its tim
   expect(
     holds([{ ...role, key: 'process_coder-9', role: undefined!, process: 'coder.9' }], 50),
   ).toBeUndefined();
+});
+
+test('observed: debugging all for a short while does not cut short what a crash opened; shipping does', () => {
+  const short: ModeWindow = { key: 'all', mode: 'debug', sinceMs: 30, untilMs: 40 };
+  expect(holds([crash, short], 35)).toBe('debug');
+  expect(holds([crash, short], 50)).toBe('debug');
+  expect(holds([short, crash], 50, { role: 'router', process: 'router.1' })).toBeUndefined();
+  expect(holds([crash, short, { ...shipping, sinceMs: 45 }], 50)).toBe('shipping');
+});
+
+test('observed: a process that is started with OBS_MODE=debug falls back by itself, or when somebody says so', () => {
+  const started = windowOfStart('debug', coder.process, 20)!;
+  const fiveMinutes = 5 * 60_000;
+  expect(holds([started], fiveMinutes)).toBe('debug');
+  expect(holds([started], fiveMinutes + 20)).toBeUndefined();
+  expect(holds([started, shipping], 50)).toBe('shipping');
+  // What was switched before it was started does not hold against what it is started with.
+  expect(holds([{ ...shipping, sinceMs: 10 }, started], 50)).toBe('debug');
+  expect(windowOfStart('shipping', coder.process, 20)).toBeUndefined();
+  expect(windowOfStart(undefined, coder.process, 20)).toBeUndefined();
 });
 
 test('observed: whoever hears of windows in any order comes to the same', () => {

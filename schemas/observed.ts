@@ -3,7 +3,7 @@ import { shortType, type Envelope } from './envelope.ts';
 
 export type Mode = 'shipping' | 'debug';
 
-/** How long a crash has the processes of its role debugged. */
+/** How long a crash has the processes of its role debugged, and `OBS_MODE=debug` a process that is started with it. */
 export const crashWindowMs = 5 * 60_000;
 
 /** What is to leave the processes that it is for; of two that are for the same process the later one holds. */
@@ -50,9 +50,21 @@ export function windowOf(event: Envelope): ModeWindow | undefined {
   return { key: `crash ${process}`, mode: 'debug', sinceMs: given.atMs, untilMs, role, why };
 }
 
+/** What a process that is started with `OBS_MODE=debug` opens for itself; undefined for any other mode. */
+export function windowOfStart(
+  obsMode: string | undefined,
+  process: string,
+  startedAtMs: number,
+): ModeWindow | undefined {
+  if (obsMode !== 'debug') return undefined;
+  const why = 'it was started with OBS_MODE=debug';
+  const times = { sinceMs: startedAtMs, untilMs: startedAtMs + crashWindowMs };
+  return { key: 'start', mode: 'debug', ...times, process, why };
+}
+
 /**
- * Adds a window. What a person switches for many ends all that was said before for any of them, in whatever order one
- * hears of it, so that everybody comes to the same.
+ * Adds a window. `shipping` for many ends all that was said before for any of them, in whatever order one hears of it, so
+ * that everybody comes to the same. Debugging ends nothing: a short one for all does not cut short what a crash opened.
  */
 export function addWindow(windows: Map<string, ModeWindow>, window: ModeWindow): void {
   const isCovered = [...windows.values()].some((one) => covers(one, window) && one.sinceMs > window.sinceMs);
@@ -62,9 +74,8 @@ export function addWindow(windows: Map<string, ModeWindow>, window: ModeWindow):
   windows.set(window.key, window);
 }
 
-/** A crash ends nothing: it only adds. */
 function covers(one: ModeWindow, other: ModeWindow): boolean {
-  if (one.why !== undefined) return false;
+  if (one.mode === 'debug') return false;
   if (one.process !== undefined) return one.process === other.process;
   const role = other.role ?? other.process?.split('.')[0];
   return one.role === undefined || one.role === role;

@@ -133,5 +133,3 @@ function notFoundIsNull(error: unknown): null {
   if (notFound(error)) return null;
   throw error;
 }
-
-

@@ -7,7 +7,8 @@ import type { State } from './state.ts';
  */
 export function newCanonical(): (state: State) => string {
   const numberOfText = new Map<string, number>();
-  const numberOfPart = new WeakMap<object, number>();
+  // It lives as long as one search; a WeakMap would make that a quarter slower.
+  const numberOfPart = new Map<object, number>();
 
   function numberOf(part: object, spell: (part: object) => string): number {
     const known = numberOfPart.get(part);

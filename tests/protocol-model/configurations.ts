@@ -85,12 +85,12 @@ export const configurations: Record<string, Configuration> = {
 };
 
 /**
- * For each rule a mesh in which leaving it out does harm, and the words that the harm shows in. Elsewhere
- * another rule may cover for it: a sweep for a relay, a timer for an answer.
+ * For each rule a mesh in which leaving it out does harm, as small as there is one, and the words that the harm shows in.
+ * Elsewhere another rule may cover for it: a sweep for a relay, a timer for an answer.
  */
 export const bites: Record<RuleName, { configuration: Configuration; harm: string }> = {
   'compare and set': {
-    configuration: small({ processes: { coder: 2 }, faults: { duplicate: 1 } }),
+    configuration: small({ processes: { coder: 2 }, hasTimers: false, faults: { duplicate: 1 } }),
     harm: 'appended on run 1 after its conclusion',
   },
   'relay what is owed': { configuration: small({ faults: { crash: 1 } }), harm: 'stuck' },
@@ -105,11 +105,11 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
     harm: 'stuck',
   },
   'ownership is the claim': {
-    configuration: small({ processes: { inference: 2 }, faults: { duplicate: 1 } }),
+    configuration: small({ processes: { inference: 2 }, hasTimers: false, faults: { duplicate: 1 } }),
     harm: 'call 1.0.1 performed 2 times, with 0 leases ended',
   },
   'only a redelivery takes over': {
-    configuration: small({ processes: { inference: 2 }, faults: { duplicate: 1 } }),
+    configuration: small({ processes: { inference: 2 }, hasTimers: false, faults: { duplicate: 1 } }),
     harm: 'call 1.0.1 performed 2 times, with 0 leases ended',
   },
   'take over by an epoch': {
@@ -121,7 +121,12 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
     harm: 'call 1.0.1 performed 3 times, with 1 leases ended',
   },
   'the fenced are silent': {
-    configuration: small({ processes: { coder: 2 }, hasTimers: false, faults: { lapse: 1, crash: 1 } }),
+    configuration: small({
+      processes: { inference: 2 },
+      steps: ['call'],
+      hasTimers: false,
+      faults: { lapse: 1, crash: 1 },
+    }),
     harm: 'stuck',
   },
   'unclean append decides again': { configuration: small({ faults: { ambiguous: 1 } }), harm: 'stuck' },
@@ -130,7 +135,7 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
     harm: 'tool 1.1 performed 2 times, with 0 leases ended',
   },
   'only the open call advances': {
-    configuration: small({ steps: ['call', 'call'], callAttempts: 2 }),
+    configuration: small({ steps: ['call'], callAttempts: 2 }),
     harm: 'call 1.0.1, no longer current, moved run 1',
   },
   'only the current run concludes': {
@@ -143,7 +148,7 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
   },
   'cancel before submit': { configuration: small({ faults: { cancel: 1 } }), harm: 'a cancel was lost' },
   'a call declares an intent': {
-    configuration: small({ processes: { inference: 2 }, faults: { duplicate: 1 } }),
+    configuration: small({ processes: { inference: 2 }, hasTimers: false, faults: { duplicate: 1 } }),
     harm: 'call 1.0.1 performed 2 times, with 0 leases ended',
   },
   'deadline with the question': { configuration: small({ isFirstPoolEmpty: true }), harm: 'stuck' },
@@ -151,7 +156,7 @@ export const bites: Record<RuleName, { configuration: Configuration; harm: strin
   'sweep pulls answers': { configuration: small({ restSweeps: 3, faults: { lose: 1 } }), harm: 'stuck' },
   'sweep with a fresh id': { configuration: small({ restSweeps: 3, faults: { lose: 1 } }), harm: 'stuck' },
   'sweep reopens intents': {
-    configuration: small({ restSweeps: 3, faults: { lose: 1, crash: 1 } }),
+    configuration: small({ hasTimers: false, restSweeps: 3, faults: { lose: 1, crash: 1 } }),
     harm: 'stuck',
   },
   'manager folds inputs': {

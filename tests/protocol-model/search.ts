@@ -32,14 +32,14 @@ export function search(mesh: Mesh, mostStates = 2_000_000): Finding {
     wrong,
     trace: traceTo(mesh, number, parents, (state) => numbers.get(canonical(state))),
   });
-  const visit = (state: State, parent: number): number => {
+  const visit = (key: string, parent: number): number => {
     parents.push(parent);
-    numbers.set(canonical(state), parents.length - 1);
+    numbers.set(key, parents.length - 1);
     return parents.length - 1;
   };
 
   const initial = initialState(mesh.configuration);
-  let level: [State, number][] = [[initial, visit(initial, -1)]];
+  let level: [State, number][] = [[initial, visit(canonical(initial), -1)]];
   while (level.length > 0) {
     const next: typeof level = [];
     for (const [state, number] of level) {
@@ -50,9 +50,10 @@ export function search(mesh: Mesh, mostStates = 2_000_000): Finding {
         ends.push(number);
       }
       for (const transition of transitions) {
-        let reached = numbers.get(canonical(transition.to));
+        const key = canonical(transition.to);
+        let reached = numbers.get(key);
         if (reached === undefined) {
-          reached = visit(transition.to, number);
+          reached = visit(key, number);
           next.push([transition.to, reached]);
         }
         // The state may have been met before without the violation: trace the way that was just found.

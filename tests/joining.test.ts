@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { identifyProcess } from '../bus/process-identity.ts';
+import { makeCertificate } from '../bus/server-fixture.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
@@ -186,12 +186,7 @@ test(
 test(
   'joining: with mesh.tls nothing is said unencrypted, and whoever does not know the authority does not connect',
   async () => {
-    const [certificate, key] = ['broker.pem', 'broker.key'].map((name) => join(terminal.area, name));
-    const subject = ['-subj', '/CN=switchyard test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const keys = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key!];
-    execFileSync('openssl', ['req', '-x509', ...keys, '-out', certificate!, '-days', '2', ...subject], {
-      stdio: 'pipe',
-    });
+    const { certificate } = makeCertificate(terminal.area);
     const encrypted = terminal.configure('tls.yaml', {
       mesh: {
         listen: '0.0.0.0',
@@ -208,7 +203,7 @@ test(
       encrypted,
     ]);
     expect(stranger).toMatchObject({ code: 6, error: expect.stringContaining('NODE_EXTRA_CA_CERTS') });
-    const known = { NODE_EXTRA_CA_CERTS: certificate! };
+    const known = { NODE_EXTRA_CA_CERTS: certificate };
     const stateDirectory = join(terminal.area, 'encrypted');
     const up = terminal.start(
       ['up', '--broker-only', '--state', stateDirectory, '--config', encrypted],

@@ -9,11 +9,11 @@ import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
-import { openTerminal, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
+import { openTerminal, processesOn, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
 import { eventually, followUntil } from './yard-parts.ts';
 
 // A mesh without a coder, and a second folder that stands for another host, on which one is started. From top to bottom.
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 let terminal: Terminal;
 let mesh: Up;
 let config: string;
@@ -126,7 +126,7 @@ test(
       mesh.client,
       taskId,
       (_one, type) => /^task\.(completed|failed|paused)/.test(type),
-      40_000,
+      patienceMs,
     );
     expect(shortType(last.event.type)).toBe('task.completed');
     const events = await mesh.client.read(taskId);
@@ -179,6 +179,26 @@ test(
     expect(await mesh.switchyard(['replay', 'latest', '--verify'])).toMatchObject({ code: 0 });
     again.kill('SIGTERM');
     await again.ended;
+  },
+  patienceMs,
+);
+
+test(
+  'start: Ctrl-C is heard while the process does not serve yet, and once more ends it at once',
+  async () => {
+    const starting = terminal.start(['start', 'coder', '--state', joined, '--broker', mesh.mesh.url]);
+    const child = await eventually(
+      () => processesOn(joined).find((pid) => pid !== starting.pid),
+      'the process to be there',
+    );
+    process.kill(child, 'SIGSTOP');
+    starting.kill('SIGINT');
+    await starting.says(/waiting up to 10 s for coder/);
+    starting.kill('SIGINT');
+    const { code, error } = await starting.ended;
+    expect(code).toBe(130);
+    expect(error).not.toContain('serves');
+    expect(processesOn(joined)).toEqual([]);
   },
   patienceMs,
 );

@@ -12,7 +12,7 @@ import { eventually } from './yard-parts.ts';
 let bench: Bench;
 beforeAll(async () => {
   bench = await openBench();
-}, 60_000);
+}, 120_000);
 afterAll(() => bench?.close(), 30_000);
 
 const done: Outcome = { status: 'ok', output: 'done' };

@@ -5,6 +5,7 @@ import {
   type Holder,
   type OpenIntent,
   fencedBy,
+  lookAgainMs,
   resolveClaim,
 } from './claim.ts';
 
@@ -29,6 +30,7 @@ const takeOver: ClaimVerdict = { do: 'take over' };
 const staySilent: ClaimVerdict = { do: 'stay silent' };
 const acknowledge: ClaimVerdict = { do: 'acknowledge' };
 const lookAgain: ClaimVerdict = { do: 'put back', delayMs: 1_000 };
+const lookLater: ClaimVerdict = { do: 'put back', delayMs: leaseMs / 2 };
 const untilLease: ClaimVerdict = { do: 'put back', delayMs: 4_000 };
 
 // given a delivery, when the holder is said to be ..., then while the intent is 2 s old (repeatable, opaque),
@@ -42,12 +44,12 @@ const table: Row[] = [
   ['a redelivery of that message', undefined, probe, probe, probe, probe],
   ['a redelivery of that message', 'gone', takeOver, untilLease, takeOver, takeOver],
   ['a redelivery of that message', 'idle', takeOver, untilLease, takeOver, takeOver],
-  ['a redelivery of that message', 'acting', lookAgain, lookAgain, lookAgain, lookAgain],
+  ['a redelivery of that message', 'acting', lookAgain, lookAgain, lookLater, lookLater],
   ['a redelivery of that message', 'silent', untilLease, untilLease, takeOver, takeOver],
   ['a redelivery to the very process', undefined, probe, probe, probe, probe],
-  ['a redelivery to the very process', 'acting', lookAgain, lookAgain, lookAgain, lookAgain],
+  ['a redelivery to the very process', 'acting', lookAgain, lookAgain, lookLater, lookLater],
   ['a delivery the broker forgot it made', undefined, probe, probe, probe, probe],
-  ['a delivery the broker forgot it made', 'acting', lookAgain, lookAgain, lookAgain, lookAgain],
+  ['a delivery the broker forgot it made', 'acting', lookAgain, lookAgain, lookLater, lookLater],
   ['a delivery the broker forgot it made', 'gone', takeOver, untilLease, takeOver, takeOver],
   ['a delivery the broker forgot it made', 'idle', untilLease, untilLease, takeOver, takeOver],
   ['a delivery the broker forgot it made', 'silent', untilLease, untilLease, takeOver, takeOver],
@@ -70,6 +72,13 @@ test.each(table)('claim: %s, holder %s', (name, holder, young, youngOpaque, old,
   expect(verdictAt(declaredAtMs + leaseMs, 'idempotent')).toEqual(old);
   expect(verdictAt(declaredAtMs + leaseMs, 'queryable')).toEqual(old);
   expect(verdictAt(declaredAtMs + leaseMs, 'opaque')).toEqual(oldOpaque);
+});
+
+test('claim: what a holder has in hand is looked at ever less often, and at least once a lease', () => {
+  expect([0, 4_000, 3_600_000, -3_600_000].map((ageMs) => lookAgainMs(ageMs, leaseMs))).toEqual([
+    1_000, 2_000, 6_000, 1_000,
+  ]);
+  expect(lookAgainMs(4_000, 500)).toBe(500);
 });
 
 test('claim: a holder whose clock is ahead parks the message for a lease at most', () => {

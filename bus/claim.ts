@@ -30,8 +30,13 @@ export interface ClaimFacts {
   holder?: Holder;
 }
 
-/** How soon to look again at an intent whose holder is at work. */
-export const LOOK_AGAIN_MS = 1_000;
+/**
+ * How soon to look again at an input whose holder has been at work for so long: soon at first, and at least once a
+ * lease, as anybody else would. Each look is one more delivery, and an act may take long.
+ */
+export function lookAgainMs(ageMs: number, leaseMs: number): number {
+  return Math.min(leaseMs, Math.max(1_000, ageMs / 2));
+}
 
 /**
  * Decides what a delivery does when it meets an intent that its own input opened and nobody has closed.
@@ -60,7 +65,9 @@ export function resolveClaim(intent: OpenIntent, mine: Claim, facts: ClaimFacts)
     case 'acting':
       // A spare copy is only in the way. The holder's own message is not: it must outlive the holder, so it
       // is never acked by another, even where a restarted broker counts its delivery as the first again.
-      return isSameMessage ? { do: 'put back', delayMs: LOOK_AGAIN_MS } : { do: 'acknowledge' };
+      return isSameMessage
+        ? { do: 'put back', delayMs: lookAgainMs(ageMs, facts.leaseMs) }
+        : { do: 'acknowledge' };
     case 'gone':
       // "Nobody answers to that name" may be a partition. An act that can be repeated or queried may start at
       // once; giving up an opaque one for ever waits until its holder has had a whole lease to commit it.

@@ -1,4 +1,9 @@
-import { connect as dial, type NatsConnection, type TlsOptions } from '@nats-io/transport-node';
+import {
+  connect as dial,
+  type ConnectionOptions,
+  type NatsConnection,
+  type TlsOptions,
+} from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { failBrokenRequests } from './broken-requests.ts';
 import { withoutPassword } from './debian-package.ts';
@@ -55,6 +60,24 @@ export async function connect(
   };
 }
 
+/** How every connection of a process is made; plain data, so that a thread may be given it. */
+export function dialOptions(url: string, name: string, credentials?: Credentials): ConnectionOptions {
+  return {
+    servers: url,
+    name,
+    // Where encryption is asked for, a server without it is refused before it is told the password.
+    ...(url.startsWith('tls://') ? { tls: encryptionFor(url) } : {}),
+    // What a server says of its other addresses may lead nowhere from here.
+    ignoreClusterUpdates: true,
+    ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
+    ...(credentials?.inboxPrefix ? { inboxPrefix: credentials.inboxPrefix } : {}),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    timeout: 3000,
+    pingInterval: 10_000,
+  };
+}
+
 async function dialPatiently(
   url: string,
   name: string,
@@ -64,20 +87,7 @@ async function dialPatiently(
   const until = Date.now() + patienceMs;
   for (;;) {
     try {
-      return await dial({
-        servers: url,
-        name,
-        // Where encryption is asked for, a server without it is refused before it is told the password.
-        ...(url.startsWith('tls://') ? { tls: encryptionFor(url) } : {}),
-        // What a server says of its other addresses may lead nowhere from here.
-        ignoreClusterUpdates: true,
-        ...(credentials ? { user: credentials.user, pass: credentials.password } : {}),
-        ...(credentials?.inboxPrefix ? { inboxPrefix: credentials.inboxPrefix } : {}),
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: 250,
-        timeout: 3000,
-        pingInterval: 10_000,
-      });
+      return await dial(dialOptions(url, name, credentials));
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
       if (/authorization|authentication/i.test(text)) {

@@ -5,8 +5,8 @@ import type { Log } from './log.ts';
 
 /** What becomes of messages whose handling failed, by the consequence of the failure. */
 export interface FailedMessages {
-  /** Throws PermanentError for a message that comes again and again without ever being finished. */
-  refuseEndless(delivery: Delivery): void;
+  /** Why a message is refused that comes again and again without ever being finished. */
+  endlessOf(delivery: Pick<Delivery, 'sequence' | 'deliveries'>): PermanentError | undefined;
   /** Puts the message back, or gives it up as a dead letter; never throws. */
   settle(delivery: Delivery, taskId: string | undefined, error: unknown): Promise<void>;
   /** Forgets what failed before. */
@@ -40,10 +40,10 @@ export function openFailedMessages(dead: DeadLetterOptions, log: Log): FailedMes
   }
 
   return {
-    refuseEndless({ deliveries, sequence }) {
+    endlessOf({ deliveries, sequence }) {
       // What was put back because of the broker is not the message's fault.
-      if (deliveries - (troubles.get(sequence) ?? 0) <= mostDeliveries) return;
-      throw new PermanentError([`it was delivered ${deliveries} times and never finished`]);
+      if (deliveries - (troubles.get(sequence) ?? 0) <= mostDeliveries) return undefined;
+      return new PermanentError([`it was delivered ${deliveries} times and never finished`]);
     },
     async settle(delivery, taskId, error) {
       const { sequence } = delivery;

@@ -1,33 +1,22 @@
-import { connect } from '@nats-io/transport-node';
+import { connect, type ConnectionOptions } from '@nats-io/transport-node';
 import { parentPort, workerData } from 'node:worker_threads';
 
 /**
  * Tells the broker that held messages are still worked on, from a thread of its own: the main thread may be busy for
  * longer than a lease. What the main thread has not fed for too long is no longer kept, so a hung process hides nothing.
+ * It ends with an error where it cannot connect or is refused later; the main thread starts another then.
  */
-interface Settings {
-  url: string;
-  user?: string;
-  password?: string;
+export interface LeaseWork {
+  dial: ConnectionOptions;
   intervalMs: number;
   patienceMs: number;
-  name: string;
-  inboxPrefix?: string;
+  /** What is held already: another thread may have ended. */
+  held: string[];
 }
 
-const settings = workerData as Settings;
-const held = new Set<string>();
+const work = workerData as LeaseWork;
+const held = new Set(work.held);
 let lastFedAtMs = Date.now();
-
-const connection = await connect({
-  servers: settings.url,
-  name: `${settings.name} lease`,
-  ...(settings.user ? { user: settings.user, pass: settings.password ?? '' } : {}),
-  ...(settings.inboxPrefix ? { inboxPrefix: settings.inboxPrefix } : {}),
-  maxReconnectAttempts: -1,
-  reconnectTimeWait: 250,
-});
-void connection.closed().then(() => process.exit(0));
 
 parentPort!.on('message', (message: { hold?: string; release?: string; feed?: true }) => {
   lastFedAtMs = Date.now();
@@ -35,7 +24,11 @@ parentPort!.on('message', (message: { hold?: string; release?: string; feed?: tr
   if (message.release) held.delete(message.release);
 });
 
-setInterval(() => {
-  if (Date.now() - lastFedAtMs > settings.patienceMs) return;
+const connection = await connect(work.dial);
+const renew = () => {
+  if (Date.now() - lastFedAtMs > work.patienceMs) return;
   for (const token of held) connection.publish(token, '+WPI');
-}, settings.intervalMs);
+};
+renew();
+setInterval(renew, work.intervalMs);
+throw (await connection.closed()) ?? new Error('its connection was closed');

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import type { Credentials } from './connect.ts';
+import { dialOptions, type Credentials } from './connect.ts';
+import type { LeaseWork } from './lease-worker.ts';
+import type { Log } from './log.ts';
 
 /** Keeps the leases of messages that are being acted on. A token is the message's own acknowledgement subject. */
 export interface Lease {
@@ -8,28 +10,61 @@ export interface Lease {
   stop(): Promise<void>;
 }
 
-/** Renews at a third of the lease. A main thread that does not feed it for `patienceMs` loses its leases. */
+const againMs = 1000;
+
+/**
+ * Renews at a third of the lease. A main thread that does not feed it for `patienceMs` loses its leases. A thread that
+ * ended, as where the broker was away when it first dialled, is logged and started again with all that is held.
+ */
 export function openLease(
   url: string,
   name: string,
   credentials: Credentials | undefined,
   leaseMs: number,
+  log: Log,
   patienceMs = 60_000,
 ): Lease {
-  const worker = new Worker(new URL('./lease-worker.ts', import.meta.url), {
-    workerData: { url, name, ...credentials, intervalMs: Math.floor(leaseMs / 3), patienceMs },
-    execArgv: [],
-  });
-  worker.unref();
-  // Without the thread leases end early and work is done twice; that is safe, and the registry shows the load.
-  worker.on('error', () => {});
+  const held = new Set<string>();
+  let isStopped = false;
+  let again: NodeJS.Timeout | undefined;
+  let worker = launch();
+
+  function launch(): Worker {
+    const workerData: LeaseWork = {
+      dial: dialOptions(url, `${name} lease`, credentials),
+      intervalMs: Math.floor(leaseMs / 3),
+      patienceMs,
+      held: [...held],
+    };
+    const launched = new Worker(new URL('./lease-worker.ts', import.meta.url), { workerData, execArgv: [] });
+    launched.unref();
+    // Without the thread leases end early and work is done twice; that is safe, but nobody should have to guess it.
+    launched.on('error', (error) =>
+      log.warn({ error: String(error) }, 'no lease is renewed until this thread runs again'),
+    );
+    launched.once('exit', () => {
+      if (isStopped) return;
+      again = setTimeout(() => (worker = launch()), againMs);
+      again.unref();
+    });
+    return launched;
+  }
+
   const feeding = setInterval(() => worker.postMessage({ feed: true }), 1000);
   feeding.unref();
   return {
-    hold: (token) => worker.postMessage({ hold: token }),
-    release: (token) => worker.postMessage({ release: token }),
+    hold(token) {
+      held.add(token);
+      worker.postMessage({ hold: token });
+    },
+    release(token) {
+      held.delete(token);
+      worker.postMessage({ release: token });
+    },
     async stop() {
+      isStopped = true;
       clearInterval(feeding);
+      clearTimeout(again);
       await worker.terminate();
     },
   };

@@ -102,3 +102,45 @@ test('finding a server: when no way works, one error lists every way with its re
   expect(failure).toContain('go install: there is no go on the PATH');
   expect(failure).toMatch(/\nMend: curl -fsSL \S+\.tar\.gz \| /);
 });
+
+/** A Go that only answers what is asked of it, as the script says. */
+async function fakeGo(folder: string, install: string): Promise<string> {
+  const file = join(folder, 'bin', 'go');
+  await mkdir(dirname(file), { recursive: true });
+  const env = '[ "$1 $2" = "env GOPROXY" ] && { echo https://someone:secret@proxy.example; exit 0; }';
+  await writeFile(file, `#!/bin/sh\n${env}\n${install}\n`);
+  await chmod(file, 0o755);
+  return dirname(file);
+}
+
+test('finding a server: where neither a release nor a package can be had, a Go that is there builds it', async () => {
+  await using folder = await temporaryFolder();
+  const real = await serverBinary();
+  const said: string[] = [];
+  const install = [
+    '[ "$1" = install ] && [ "$GOTOOLCHAIN" = local ] || exit 1',
+    `case "$2" in github.com/nats-io/nats-server/v2@v*) /bin/cp '${real}' "$GOBIN/nats-server";; *) exit 1;; esac`,
+  ];
+  const found = await findServer({
+    cacheDirectory: join(folder.path, 'cache'),
+    path: await fakeGo(folder.path, install.join('\n')),
+    say: (line) => said.push(line),
+    releaseUrl: await unreachableUrl(),
+  });
+  expect(found.version).toBe(await readServerVersion(real));
+  expect(found.binary.startsWith(join(folder.path, 'cache'))).toBe(true);
+  expect(said.at(-1)).toMatch(/^Building github\.com\/nats-io\/nats-server\/v2@v\S+ .* from https:\/\/\S+$/);
+  expect(said.join()).not.toContain('secret');
+});
+
+test('finding a server: a Go that is too old is named with what it says', async () => {
+  await using folder = await temporaryFolder();
+  const tooOld = 'go: nats-server/v2 requires go >= 1.25 (running go 1.19; GOTOOLCHAIN=local)';
+  const search = {
+    cacheDirectory: join(folder.path, 'cache'),
+    path: await fakeGo(folder.path, `echo '${tooOld}' >&2; exit 1`),
+    say: () => {},
+    releaseUrl: await unreachableUrl(),
+  };
+  await expect(findServer(search)).rejects.toThrow(`go install: ${tooOld}`);
+});

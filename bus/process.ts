@@ -93,7 +93,7 @@ export async function serve<State>(
   const { service } = serving;
   const journalOptions = journalOptionsOf(membership, joined);
   const journals = openJournals({ ...journalOptions, initial: service.initial, evolve: service.evolve });
-  const lease = openLease(membership.url, joined.process, membership.credentials, membership.leaseMs);
+  const lease = openLease(membership.url, joined.process, membership.credentials, membership.leaseMs, log);
   const dead = {
     bus,
     namespace,

@@ -3,7 +3,7 @@ import type { Given } from '../schemas/row.ts';
 import type { Claim, Decision, Follow, Input, OpenIntent, Owed, Service } from '../schemas/service.ts';
 import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
 import { admit, type Admitted } from './admit.ts';
-import { fencedBy, LOOK_AGAIN_MS, resolveClaim } from './claim.ts';
+import { fencedBy, lookAgainMs, resolveClaim } from './claim.ts';
 import type { Bus } from './connect.ts';
 import type { DeadLetterOptions } from './dead-letter.ts';
 import type { Delivery } from './delivery.ts';
@@ -57,7 +57,7 @@ const mostRaces = 50;
 export function openShell<State>(options: ShellOptions<State>): Shell {
   const { bus, namespace, service, journals, log } = options;
   // What is in hand, from before an intent is appended until after its result is: a probe must never miss a holder.
-  const inHand = new Set<string>();
+  const inHand = new Map<string, number>();
   const failed = openFailedMessages(options.dead, log);
   // One fold, decision and append at a time a journal; not held while acting, so that a stop is not kept waiting.
   const withLock = openLock();
@@ -67,9 +67,6 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     const measured = measureMessage(delivery);
     try {
       admitted = admit(namespace, service.role, delivery);
-      // Timers and routes that wait may be put back freely.
-      const isPatient = admitted.row.kind === 'timer' || admitted.row.type === 'work.route';
-      if (!isPatient) failed.refuseEndless(delivery);
       await reach('taken', admitted.row.type);
       const end = await settle(delivery, admitted);
       failed.finished(delivery.sequence);
@@ -97,8 +94,10 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     }
     const holding = holdingOf(admitted.journal, input.id);
     // A broker that forgot a delivery may hand the same message to the process that is at work on it.
-    if (inHand.has(holding)) return { end: 'put back', delayMs: LOOK_AGAIN_MS };
-    inHand.add(holding);
+    const sinceMs = inHand.get(holding);
+    if (sinceMs !== undefined)
+      return { end: 'put back', delayMs: lookAgainMs(Date.now() - sinceMs, options.leaseMs) };
+    inHand.set(holding, Date.now());
     try {
       for (let races = 0; ; races += 1) {
         if (races >= mostRaces)
@@ -141,7 +140,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
 
   async function decideOnce(admitted: Admitted, input: Input, mine: Claim): Promise<Step> {
     const { journal } = admitted;
-    let folded = await journals.load(journal, false);
+    const endless = endlessOf(admitted, mine);
+    let folded = await journals.load(journal, endless !== undefined);
     const intent = service.openIntent(folded.state);
     if (intent && intent.inputId === input.id) {
       folded = await journals.load(journal, true);
@@ -149,6 +149,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       if (!fresh || fresh.inputId !== input.id) return { next: 'again' };
       return meetIntent(admitted, folded, fresh, input, mine);
     }
+    if (endless) throw endless;
     let given = await gathered(folded.state, input);
     let decision = service.decide(folded.state, given);
     if (decision.do !== 'append' && !folded.isFresh) {
@@ -181,6 +182,12 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
       next: 'end',
       end: againMs === undefined ? { end: 'acknowledge' } : { end: 'put back', delayMs: againMs },
     };
+  }
+
+  /** Thrown only where nobody is at work on it: what a holder has in hand comes again through no fault of its own. */
+  function endlessOf({ row }: Admitted, mine: Claim): PermanentError | undefined {
+    // Timers and routes that wait may be put back freely.
+    return row.kind === 'timer' || row.type === 'work.route' ? undefined : failed.endlessOf(mine);
   }
 
   async function gathered(state: State, input: Input): Promise<Input> {
@@ -224,6 +231,8 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         await relay(admitted.journal, folded);
         return { next: 'end', end: { end: 'acknowledge' } };
       case 'take over': {
+        const endless = endlessOf(admitted, mine);
+        if (endless) throw endless;
         const decision = service.takeOver?.(folded.state, input) ?? { do: 'nothing' };
         if (decision.do !== 'append')
           throw new PermanentError([`the ${service.role} does not say how to take an effect over`]);

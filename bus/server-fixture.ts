@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,6 +27,16 @@ export async function serverBinary(): Promise<string> {
 export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
   const path = await mkdtemp(join(tmpdir(), 'switchyard-'));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** Files of a key and of a certificate that names this machine by its address on loopback. */
+export function makeCertificate(folder: string): { certificate: string; key: string } {
+  const [certificate, key] = [join(folder, 'broker.pem'), join(folder, 'broker.key')];
+  const subject = ['-subj', '/CN=switchyard test', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const keys = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key];
+  const words = ['req', '-x509', ...keys, '-out', certificate, '-days', '2', ...subject];
+  execFileSync('openssl', words, { stdio: 'pipe' });
+  return { certificate, key };
 }
 
 /** Starts a real server for a test, with one user who may do everything unless told otherwise. */

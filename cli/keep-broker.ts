@@ -6,23 +6,32 @@ import type { Broker, Say } from './mesh.ts';
 /** Room without which a nats-server is not started, and some to work with. */
 const leastFreeBytes = 48 * 1024 * 1024;
 const lookMs = 500;
+/** As often as this within so long it is started anew; one that ends again then has something that a start does not mend. */
+const mostRestarts = 3;
+const windowMs = 5 * 60_000;
 
 export interface BrokerKeeper {
-  /** Resolves with the exit code when the nats-server has ended and nobody told it to. */
+  /** Resolves with the exit code when the nats-server has ended again and again and nobody told it to. */
   ended: Promise<number>;
   /** From here on its end is as it should be. Resolves when nothing is started any more. */
   stop(): Promise<void>;
 }
 
 /**
- * Keeps a nats-server of ours. One that met a full disk stores nothing more until it is started anew, however much room
- * there is: it is started anew as soon as there is room, on its port, so that whoever is connected finds it again.
- * `onRestart` is called then. What it had acknowledged is in its store.
+ * Keeps a nats-server of ours: one that ended is started anew on its port, so that whoever was connected finds it again.
+ * So is one that met a full disk, as soon as there is room: it stores nothing more until then, however much room there
+ * is. `onRestart` is called then. What it had acknowledged is in its store.
  */
-export function keepBroker(broker: Broker, say: Say, onRestart: () => void): BrokerKeeper {
+export function keepBroker(
+  broker: Broker,
+  say: Say,
+  onRestart: () => void,
+  shortestWaitMs = 250,
+): BrokerKeeper {
   const stopping = new AbortController();
   const { signal } = stopping;
   const ended = Promise.withResolvers<number>();
+  const restartsAtMs: number[] = [];
   const keeping = broker.server ? keep() : Promise.resolve();
   keeping.catch((error: unknown) => {
     if (!signal.aborted) say(`the nats-server is not watched any more: ${String(error)}`);
@@ -32,19 +41,42 @@ export function keepBroker(broker: Broker, say: Say, onRestart: () => void): Bro
     while (!signal.aborted) {
       const what = await Promise.race([metFullDisk(broker, signal), broker.server!.exited]);
       if (signal.aborted || what === 'stopped') return;
-      if (what !== 'full') {
-        const how = what.signal ?? `exit code ${what.code}`;
-        say(
-          `the nats-server ended (${how}); its log: ${broker.server!.logFile}. Nothing accepted is lost: start again with ./switchyard up`,
-        );
+      if (what === 'full') await restartWithRoom();
+      else if (!(await revive(what.signal ?? `exit code ${what.code}`))) {
         ended.resolve(exitCodes.unreachable);
         return;
       }
-      await restart();
     }
   }
 
-  async function restart(): Promise<void> {
+  /** Starts it anew after its end, a little later each time; false once that was done too often. */
+  async function revive(how: string): Promise<boolean> {
+    const { logFile } = broker.server!;
+    let what = `the nats-server ended (${how})`;
+    for (;;) {
+      while (restartsAtMs[0] !== undefined && restartsAtMs[0] < Date.now() - windowMs) restartsAtMs.shift();
+      const restarts = restartsAtMs.length;
+      if (restarts >= mostRestarts) {
+        say(
+          `${what} and was started anew ${restarts} times within ${windowMs / 60_000} minutes; its log: ${logFile}. Nothing accepted is lost: start again with ./switchyard up`,
+        );
+        return false;
+      }
+      say(`${what}; it is started anew. Its log: ${logFile}`);
+      await sleep(shortestWaitMs * 4 ** restarts, undefined, { signal });
+      restartsAtMs.push(Date.now());
+      try {
+        await broker.restart();
+        say('the nats-server runs again: nothing that was accepted is lost, and all goes on');
+        onRestart();
+        return true;
+      } catch (error) {
+        what = `the nats-server did not start (${error instanceof Error ? error.message : String(error)})`;
+      }
+    }
+  }
+
+  async function restartWithRoom(): Promise<void> {
     const { logFile } = broker.server!;
     say(
       `the disk that holds ${logFile} is full: no task goes on, and nothing that was accepted is lost. Make room there, and it goes on by itself`,

@@ -7,9 +7,11 @@ import { roles } from '../schemas/row.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { requireLlama, workerArguments, type WorkerOptions } from './gpu-worker.ts';
+import { openInterrupts } from './interrupts.ts';
 import { findMesh, isEncrypted, requireCredential, userOf, type FoundMesh } from './find-mesh.ts';
 import { findSandbox, openRoles, poolsOf, reachBroker, reachBrokerAs } from './mesh.ts';
 import { tellStarted } from './started.ts';
+import { stopRoles } from './stop-roles.ts';
 
 const startable: Program[] = [...roles, 'gpu-worker'];
 
@@ -87,20 +89,18 @@ async function start(
         `the ${child.program} (pid ${child.pid}) ${how}; another takes its place. Its log: ${child.logFile}`,
       ),
   });
-  const interrupted = new Promise<number>((resolve) => {
-    process.once('SIGINT', () => resolve(130));
-    process.once('SIGTERM', () => resolve(0));
-  });
+  const interrupts = openInterrupts();
   let stopTelling = () => {};
   try {
-    const child = await launcher.start(program, args);
+    const child = await Promise.race([launcher.start(program, args), interrupts.first]);
+    if (typeof child === 'number') return child;
     stopTelling = tellStarted(stateDirectory, { program, url }, launcher);
     say(`${child.process} (pid ${child.pid}) serves in the mesh at ${url} until Ctrl-C`);
     const ended = bus.connection.closed().then(() => exitCodes.unreachable);
-    return await Promise.race([interrupted, ended]);
+    return await Promise.race([interrupts.first, ended]);
   } finally {
     stopTelling();
-    await launcher.stop();
+    await stopRoles(launcher, interrupts, say);
     await bus.connection.close().catch(() => {});
   }
 }

@@ -183,7 +183,7 @@ test('bad input: what is not committed is said, left out and left alone', async 
   const taskId = ended.out.trim();
   expect(
     shortType(
-      (await followUntil(up.client, taskId, (_one, type) => /^task\.(completed|paused)/.test(type), 20_000))
+      (await followUntil(up.client, taskId, (_one, type) => /^task\.(completed|paused)/.test(type), 60_000))
         .event.type,
     ),
   ).toBe('task.completed');
@@ -321,7 +321,7 @@ test('bad input: a broker that is too old, or not there, is named with what is n
   } finally {
     server.close();
   }
-}, 20_000);
+}, 120_000);
 
 test('bad input: a broken switchyard.yaml names line, field, accepted values and the nearest spelling', async () => {
   const file = join(terminal.area, 'broken.yaml');
@@ -449,14 +449,14 @@ test('bad input: a disk that fills up in the middle of a task is said, and once 
         '--json',
       ];
       const { taskId } = resultOf<{ taskId: string }>(await mesh.switchyard(words));
-      await followUntil(mesh.client, taskId, (_one, type) => type === 'call.intended', 20_000);
+      await followUntil(mesh.client, taskId, (_one, type) => type === 'call.intended', 60_000);
       fill(0);
       // The model's answer cannot be stored.
-      await mesh.says(/disk that holds \S+ is full.*nothing that was accepted is lost/i, 20_000);
+      await mesh.says(/disk that holds \S+ is full.*nothing that was accepted is lost/i, 60_000);
       const refused = await mesh.switchyard(['submit', '--repo', repository, '--test', adderTest]);
       expect(refused).toMatchObject({ code: 1, error: expect.stringMatching(/disk that holds \S+ is full/) });
       empty();
-      await mesh.says(/room again/, 20_000);
+      await mesh.says(/room again/, 60_000);
       expect(await mesh.switchyard(['watch', taskId])).toMatchObject({ code: 0 });
       expect(resultOf(await mesh.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
         isEqual: true,

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await yard?.stop();
   await server?.close();
-}, 30_000);
+}, 120_000);
 
 /** The changes of the breaker, as anybody may read them in the record. */
 async function changes() {

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await yard?.stop();
   await models?.close();
-}, 30_000);
+}, 120_000);
 
 test('calling off: a worker whose only slot is taken by the call hears of it all the same', async () => {
   const taskId = await yard.submit({ model: 'hanging' });

@@ -38,7 +38,7 @@ afterAll(async () => {
   if (browser && !isMissing(browser)) await browser.close();
   await yard?.stop();
   await models?.close();
-}, 30_000);
+}, 120_000);
 beforeEach((context) => {
   if (isMissing(browser)) context.skip(`no Chromium: ${browser.missing}`);
 });

@@ -29,7 +29,7 @@ afterEach(async () => {
     await ended;
   }
   rmSync(area, { recursive: true, force: true, maxRetries: 5 });
-}, 30_000);
+}, 120_000);
 
 const environment = () => ({ ...process.env, XDG_CONFIG_HOME: join(area, 'config'), NO_COLOR: '1' });
 const state = () => join(area, 'state');
@@ -40,7 +40,7 @@ async function start(...options: string[]): Promise<void> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   up.stderr!.on('data', (chunk: Buffer) => void (said += chunk.toString('utf8')));
-  await eventually(() => said.includes('stays up until'), `the mesh to be up; it said: ${said}`, 40_000);
+  await eventually(() => said.includes('stays up until'), `the mesh to be up; it said: ${said}`, 60_000);
 }
 
 const meshFile = () => JSON.parse(readFileSync(join(state(), 'mesh.json'), 'utf8')) as MeshFile;
@@ -140,7 +140,7 @@ test.runIf(process.platform === 'linux')(
     const config = join(area, 'switchyard.yaml');
     writeFileSync(config, 'mesh: { page: { listen: 127.0.0.2 } }\n');
     await start('--config', config);
-    await eventually(() => said.includes('see it happen'), 'the page to be served', 20_000);
+    await eventually(() => said.includes('see it happen'), 'the page to be served', 60_000);
     await eventually(
       () => meshFile().processes.some((one) => one.name === 'observer'),
       'the observer to be in the list',

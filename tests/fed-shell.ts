@@ -193,7 +193,7 @@ async function openCoder(
   const { namespace, leaseMs } = mesh;
   const name = `coder.${v4().slice(0, 8)}`;
   const bus = await connect(url, name, user);
-  const lease = openLease(url, name, user, leaseMs);
+  const lease = openLease(url, name, user, leaseMs, log);
   closing.push(
     () => bus.connection.close(),
     () => lease.stop(),

@@ -128,4 +128,4 @@ test('forgery: a homecoming that names what nobody signed moves no task, and a p
   expect(await yard.ended(taskId)).toBe('task.paused');
   const paused = (await yard.events(taskId)).find(({ event }) => shortType(event.type) === 'task.paused');
   expect(paused?.event.data).toMatchObject({ kind: 'dead_letter' });
-}, 30_000);
+}, 120_000);

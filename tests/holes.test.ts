@@ -12,7 +12,7 @@ import { eventually } from './yard-parts.ts';
 let bench: Bench;
 beforeAll(async () => {
   bench = await openBench();
-}, 60_000);
+}, 120_000);
 afterAll(() => bench?.close(), 30_000);
 
 const done: Outcome = { status: 'ok', output: 'done' };
@@ -405,6 +405,40 @@ test('a broker that refuses for long gives nothing up: its trouble counts agains
   expect(delays).toHaveLength(120);
   expect(delays[0]).toBeLessThan(1000);
   expect(delays.at(-1)).toBe(5000);
+});
+
+test('a message that comes again and again is put back while its holder acts, and refused once nobody holds it', async () => {
+  const mesh = await bench.mesh(60_000);
+  const held = gate();
+  const acting = await mesh.coder({ act: async () => (await held.pass(), done) });
+  const other = await mesh.coder();
+  const runId = await mesh.startRun();
+  const real = (await acting.take())!;
+  void acting.shell.handle(real);
+  await held.reached;
+  const putBack: string[] = [];
+  const oftenTo = async (coder: FedCoder) => {
+    const verbs = { putBack: () => void putBack.push(coder.process), giveUp: () => {} };
+    await coder.shell.handle({ ...real, deliveries: 101, ...verbs });
+  };
+  await oftenTo(acting);
+  await oftenTo(other);
+  expect(putBack).toEqual([acting.process, other.process]);
+  const buried = async () => (await bench.bus.manager.streams.info(mesh.streams.dead)).state.messages;
+  expect(await buried()).toBe(0);
+  // Its holder goes away in the middle of it.
+  await acting.bus.connection.close();
+  await eventually(async () => {
+    await oftenTo(other);
+    return (await buried()) === 1;
+  }, 'it to be refused');
+  expect(await typesOf(mesh, runId)).toEqual(['run.started']);
+  // So is one that no step was ever begun on.
+  const neverBegun = await mesh.startRun();
+  const endless = (await other.take())!;
+  await other.shell.handle({ ...endless, deliveries: 101 });
+  expect(await buried()).toBe(2);
+  expect(await typesOf(mesh, neverBegun)).toEqual([]);
 });
 
 test('an append that can never be clean is put back, not run again for ever', async () => {

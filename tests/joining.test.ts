@@ -1,19 +1,19 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { identifyProcess } from '../bus/process-identity.ts';
+import { makeCertificate } from '../bus/server-fixture.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
-import { openTerminal, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
+import { openTerminal, processesOn, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
 import { eventually, followUntil } from './yard-parts.ts';
 
 // A mesh without a coder, and a second folder that stands for another host, on which one is started. From top to bottom.
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 let terminal: Terminal;
 let mesh: Up;
 let config: string;
@@ -126,7 +126,7 @@ test(
       mesh.client,
       taskId,
       (_one, type) => /^task\.(completed|failed|paused)/.test(type),
-      40_000,
+      patienceMs,
     );
     expect(shortType(last.event.type)).toBe('task.completed');
     const events = await mesh.client.read(taskId);
@@ -184,14 +184,29 @@ test(
 );
 
 test(
+  'start: Ctrl-C is heard while the process does not serve yet, and once more ends it at once',
+  async () => {
+    const starting = terminal.start(['start', 'coder', '--state', joined, '--broker', mesh.mesh.url]);
+    const child = await eventually(
+      () => processesOn(joined).find((pid) => pid !== starting.pid),
+      'the process to be there',
+    );
+    process.kill(child, 'SIGSTOP');
+    starting.kill('SIGINT');
+    await starting.says(/waiting up to 10 s for coder/);
+    starting.kill('SIGINT');
+    const { code, error } = await starting.ended;
+    expect(code).toBe(130);
+    expect(error).not.toContain('serves');
+    expect(processesOn(joined)).toEqual([]);
+  },
+  patienceMs,
+);
+
+test(
   'joining: with mesh.tls nothing is said unencrypted, and whoever does not know the authority does not connect',
   async () => {
-    const [certificate, key] = ['broker.pem', 'broker.key'].map((name) => join(terminal.area, name));
-    const subject = ['-subj', '/CN=switchyard test', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const keys = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key!];
-    execFileSync('openssl', ['req', '-x509', ...keys, '-out', certificate!, '-days', '2', ...subject], {
-      stdio: 'pipe',
-    });
+    const { certificate } = makeCertificate(terminal.area);
     const encrypted = terminal.configure('tls.yaml', {
       mesh: {
         listen: '0.0.0.0',
@@ -208,7 +223,7 @@ test(
       encrypted,
     ]);
     expect(stranger).toMatchObject({ code: 6, error: expect.stringContaining('NODE_EXTRA_CA_CERTS') });
-    const known = { NODE_EXTRA_CA_CERTS: certificate! };
+    const known = { NODE_EXTRA_CA_CERTS: certificate };
     const stateDirectory = join(terminal.area, 'encrypted');
     const up = terminal.start(
       ['up', '--broker-only', '--state', stateDirectory, '--config', encrypted],

@@ -17,7 +17,7 @@ let server: Server | undefined;
 afterEach(async () => {
   await yard?.stop();
   server?.close();
-}, 30_000);
+}, 120_000);
 
 /** One task in this mode, a model elsewhere first: whom the mesh's processes were connected to meanwhile. */
 async function connectionsIn(mode: 'local-only' | 'local+api') {

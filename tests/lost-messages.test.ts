@@ -49,7 +49,7 @@ async function end(process: BareProcess): Promise<void> {
 test('sweep: every kind of message that is lost comes back, and the task is done once', async () => {
   const manager = await start('manager');
   const taskId = await yard.submit();
-  const comes = (wanted: string) => yard.until(taskId, (_one, type) => type === wanted, 15_000);
+  const comes = (wanted: string) => yard.until(taskId, (_one, type) => type === wanted);
   for (const type of ['work.route', 'task.watch', 'task.deadline']) await lose(type);
   for (const type of ['work.route', 'task.watch', 'task.deadline']) await isBack(type);
 

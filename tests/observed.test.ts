@@ -33,7 +33,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await yard?.stop();
   await collector?.close();
-}, 30_000);
+}, 120_000);
 
 const servicesOf = (list: { resource: Record<string, unknown> }[]) => [
   ...new Set(list.map((one) => String(one.resource['service.name']))),
@@ -85,7 +85,7 @@ test('observed: a person switches it off at once, and who starts later obeys wha
     await new Promise((resolve) => setTimeout(resolve, 1500));
     return collector.logs.length === 0 && collector.metrics.length === 0;
   };
-  await eventually(isQuiet, 'the coders to be quiet', 30_000);
+  await eventually(isQuiet, 'the coders to be quiet', 60_000);
   await modes.set({ mode: 'debug', role: 'reviewer', untilMs: Date.now() + 120_000 });
   await yard.start('reviewer');
   await eventually(
@@ -123,7 +123,7 @@ test('observed: a person switches it off at once, and who starts later obeys wha
   await modes.set({ mode: 'shipping', role: 'reviewer' });
   await modes.set({ mode: 'debug', untilMs: Date.now() + 1000 });
   // It falls back by itself.
-  await eventually(isQuiet, 'the mesh to be quiet', 30_000);
+  await eventually(isQuiet, 'the mesh to be quiet', 60_000);
   expect((await modes.windows()).filter((one) => one.mode === 'debug')).toEqual([]);
 }, 120_000);
 

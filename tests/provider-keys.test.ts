@@ -66,7 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await terminal?.close();
   await Promise.all(servers.map((server) => server.close()));
-}, 30_000);
+}, 120_000);
 
 test.each(['openai', 'litellm', 'anthropic', 'bedrock'])(
   'provider keys: %s repeats the key in an error, and what a person is told holds none',

@@ -12,7 +12,7 @@ beforeAll(async () => {
     faults: { coder: ['acted=edit-file.2.1:hold'] },
     leaseMs,
   });
-}, 60_000);
+}, 120_000);
 afterAll(() => yard?.stop(), 30_000);
 
 const pauseOf = async (taskId: string) => {
@@ -34,19 +34,20 @@ test('launcher: what a killed process held goes to another at once, not a lease 
   // It was performed and committed before the kill, so that the other found it.
   expect((next.event.data as DataOf<'run.stepped'>).outcome).toMatchObject({ status: 'ok', adopted: true });
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');
-}, 30_000);
+}, 120_000);
 
 test('timers: a deadline that was put back outlives a broker that is killed', async () => {
   const taskId = await yard.submit({ limits: { deadlineMs: 4000 } });
-  await yard.until(taskId, (_one, type) => type === 'task.handed_over');
+  // From here on the deadline may pass at any moment, on a slow machine before the work comes to its review.
+  await yard.until(taskId, (_one, type) => type === 'run.started');
   await yard.killBroker();
   await yard.startBroker();
-  expect(await yard.ended(taskId, 20_000)).toBe('task.paused');
+  expect(await yard.ended(taskId)).toBe('task.paused');
   expect(await pauseOf(taskId)).toMatchObject({
     kind: 'deadline',
     mend: `./switchyard resume ${taskId} --deadline 1h`,
   });
-}, 40_000);
+}, 120_000);
 
 test('drain: a coder that is told to stop ends what it has in hand, so that nobody has to take over', async () => {
   const taskId = await yard.submit();
@@ -60,21 +61,21 @@ test('drain: a coder that is told to stop ends what it has in hand, so that nobo
   expect((await yard.events(taskId)).map(({ event }) => shortType(event.type))).not.toContain(
     'run.taken_over',
   );
-}, 30_000);
+}, 120_000);
 
 test('hole 14: a consumer that somebody deleted is made again, and what waits is taken', async () => {
   await yard.admin.manager.consumers.delete(streams.inbox, 'role-coder');
   await yard.admin.manager.consumers.delete(streams.inbox, 'pool-scripted');
   const taskId = await yard.submit();
-  await yard.until(taskId, (_one, type) => type === 'task.handed_over', 15_000);
-}, 30_000);
+  await yard.until(taskId, (_one, type) => type === 'task.handed_over');
+}, 120_000);
 
 test('hole 16: running out of a bound is an event with its reason, never a dead letter', async () => {
   const taskId = await yard.submit({ limits: { hops: 0 } });
   expect(await yard.ended(taskId)).toBe('task.paused');
   expect(await pauseOf(taskId)).toMatchObject({ kind: 'bound', reason: 'no hop is left for the review' });
   expect(await yard.client.deadLetters()).toEqual([]);
-}, 30_000);
+}, 120_000);
 
 test('dead letter: it pauses the task whose inbox it lay in, and resuming lets the task go on', async () => {
   const taskId = await yard.submit();
@@ -89,4 +90,4 @@ test('dead letter: it pauses the task whose inbox it lay in, and resuming lets t
   await yard.client.request('task.resume', { taskId });
   await yard.until(taskId, (_one, type) => type === 'task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
-}, 40_000);
+}, 120_000);

@@ -31,7 +31,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await yard?.stop();
   await collector?.close();
-}, 30_000);
+}, 120_000);
 
 /** By id, so that what was sent again counts once. */
 const receivedOf = (trace: string) => [
@@ -39,7 +39,7 @@ const receivedOf = (trace: string) => [
 ];
 async function wholeTrace(taskId: string, trace = taskId.replaceAll('-', '')): Promise<ReceivedSpan[]> {
   const rootOf = () => receivedOf(trace).find((one) => one.name === taxonomy.task.name);
-  await eventually(() => Promise.resolve(rootOf()), 'the span of the task to be received', 30_000);
+  await eventually(() => Promise.resolve(rootOf()), 'the span of the task to be received', 60_000);
   const expected = async () => spansOf(namespace, await yard.events(taskId)).length;
   await eventually(
     async () => ((await expected()) === receivedOf(trace).length ? true : undefined),

@@ -8,6 +8,9 @@ import { checkoutRoot } from '../config/state.ts';
 import { shortType } from '../schemas/envelope.ts';
 import type { Role } from '../schemas/row.ts';
 
+/** How long is waited for what must come: a bound for a slow machine with other things to do, never what makes a test pass. */
+export const patienceMs = 60_000;
+
 /** A process that was started without a launcher: nobody gives back what it holds when it dies. */
 export interface BareProcess {
   pid: number;
@@ -102,7 +105,7 @@ export function startBare(
 }
 
 /** Resolves when the system says that the process is stopped. */
-export async function stopped(pid: number, limitMs = 20_000): Promise<void> {
+export async function stopped(pid: number, limitMs = patienceMs): Promise<void> {
   await eventually(
     () => /^\d+ \(.*\) T/.test(readFileSync(`/proc/${pid}/stat`, 'utf8')),
     `process ${pid} to be stopped`,
@@ -114,7 +117,7 @@ export async function stopped(pid: number, limitMs = 20_000): Promise<void> {
 export async function eventually<Found>(
   look: () => Promise<Found> | Found,
   what: string,
-  limitMs = 20_000,
+  limitMs = patienceMs,
   everyMs = 25,
 ): Promise<NonNullable<Found>> {
   const until = Date.now() + limitMs;

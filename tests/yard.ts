@@ -29,6 +29,7 @@ import {
   eventually,
   followUntil,
   makeRepository,
+  patienceMs,
   startBare,
   type BareProcess,
 } from './yard-parts.ts';
@@ -245,8 +246,8 @@ async function open(
       const whole = { goal: 'Make the tests pass', repository, test: adderTest, ...asked };
       return (await client.request('task.submit', whole, identity)).taskId;
     },
-    until: (taskId, fits, limitMs = 30_000) => followUntil(client, taskId, fits, limitMs),
-    async ended(taskId, limitMs = 30_000) {
+    until: (taskId, fits, limitMs = patienceMs) => followUntil(client, taskId, fits, limitMs),
+    async ended(taskId, limitMs = patienceMs) {
       return shortType(
         (await followUntil(client, taskId, (_one, type) => endings.has(type), limitMs)).event.type,
       );

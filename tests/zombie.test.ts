@@ -14,7 +14,7 @@ beforeAll(async () => {
     leaseMs,
     slots: { coder: 1 },
   });
-}, 60_000);
+}, 120_000);
 afterAll(() => yard?.stop(), 30_000);
 
 test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])(
@@ -48,7 +48,7 @@ test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])
     other.kill('SIGKILL');
     await other.gone;
   },
-  40_000,
+  120_000,
 );
 
 test('holder: without a launcher the lease brings the message back, and a probe that finds nobody waits no second one', async () => {
@@ -63,4 +63,4 @@ test('holder: without a launcher the lease brings the message back, and a probe 
   expect(await yard.ended(taskId)).toBe('task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
   other.kill('SIGKILL');
-}, 40_000);
+}, 120_000);

@@ -9,6 +9,8 @@ import { standardThreads } from './threads.ts';
 
 export interface LoadOptions {
   definition: ModelDefinition;
+  /** Gpu-workers that share this machine's processors; absent: as many as the entry wants. */
+  workers?: number;
   /** Memory that may be taken; absent: what the machine and its limits leave. */
   memory?: { bytes: number; of: string };
   /** Lines of llama.cpp and of the loading. */
@@ -41,7 +43,7 @@ export function standardSlots(
  * Loads a model and takes all the memory it will ever need. Throws a permanent BackendError where the file is missing or
  * damaged, where the memory does not suffice, and where llama.cpp refuses it.
  */
-export async function load({ definition, memory, say = () => {} }: LoadOptions): Promise<Loaded> {
+export async function load({ definition, workers, memory, say = () => {} }: LoadOptions): Promise<Loaded> {
   const { name, file, contextTokens } = definition;
   if (file === undefined)
     throw new BackendError('permanent', `model ${name} names no file`, {
@@ -54,7 +56,7 @@ export async function load({ definition, memory, say = () => {} }: LoadOptions):
       `${name} asks for a context of ${contextTokens} tokens, and ${file} was made for ${header.contextTokens}`,
       { mend: `set its contextTokens to ${header.contextTokens} or less` },
     );
-  const threads = definition.threads ?? standardThreads(definition.workers);
+  const threads = definition.threads ?? standardThreads(workers ?? definition.workers);
   const llama = await openLlama(definition.gpuLayers === 0, threads, say);
   try {
     const available = memory ?? availableMemory();

@@ -111,7 +111,7 @@ test(
 test.each([
   [['--model', 'scripted'], /the model scripted is of the backend scripted/],
   [['--model', 'nois'], /--model nois is no model.*did you mean "noise"/],
-  [['--model', 'FILE', '--slots', '0'], /--slots 0 is not accepted/],
+  [['--model', 'FILE', '--slots', '0'], /--slots: found 0; accepted: a whole number from 1 to 256/],
   [['--model', '/none/such.gguf'], /\/none\/such\.gguf is not there/],
 ])(
   'gpu-worker: %j is refused with exit code 2, which needs no second try',

@@ -16,7 +16,7 @@ import { measureTogether } from './calibrate.ts';
 import { openFigures, type Figures } from './figures.ts';
 import { generate, type Generated } from './generate.ts';
 import { grammarText, jsonRules, quoted, type Rules } from './grammar.ts';
-import { load, type LoadOptions } from './load.ts';
+import { load, type LoadedCard, type LoadOptions } from './load.ts';
 import { formatOf, promptOf, type PromptFormat } from './prompt.ts';
 import { openRounds } from './rounds.ts';
 import { openSlots, type Slot } from './slots.ts';
@@ -27,6 +27,7 @@ export interface Engine extends Backend {
   /** Replies that it writes at a time. */
   readonly slots: number;
   readonly quantisation: string;
+  readonly card?: LoadedCard;
   figures(): Figures;
   embed(texts: string[], signal: AbortSignal): Promise<{ vectors: number[][]; inputTokens: number }>;
   close(): Promise<void>;
@@ -165,6 +166,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   const engine: Engine = {
     slots: loaded.slots,
     quantisation: header.quantisation,
+    ...(loaded.card && { card: loaded.card }),
     capabilities: capabilitiesOf(definition),
     figures: figures.now,
     complete: (request, { signal, onText }) =>
@@ -207,7 +209,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   };
   await warmUp(engine, definition.name);
   const token = tokensOf(model, format, readiness(definition.name)).at(-1)!;
-  if (llama.gpu === false && sequences.length > 1)
+  if (!loaded.card && sequences.length > 1)
     loaded.batching.together = await measureTogether(sequences, token);
   return engine;
 }

@@ -53,7 +53,7 @@ async function run(): Promise<void> {
     workers: share.workers,
     say: (level, line) => (level === 'warn' ? log.warn({}, line) : log.info({}, line)),
   });
-  const { slots, quantisation } = engine;
+  const { slots, quantisation, card } = engine;
   log.info(
     { model: definition.name, quantisation, slots, tookMs: Date.now() - startedAtMs },
     'the model is loaded',
@@ -97,6 +97,9 @@ async function run(): Promise<void> {
       `model:${definition.name}`,
       'backend:llama',
       `quantisation:${quantisation}`,
+      ...(card
+        ? [`gpu-layers:${card.layers}/${card.ofLayers}`, ...card.names.map((name) => `card:${name}`)]
+        : []),
       ...engine.capabilities.map((capability) => `capability:${capability}`),
     ],
     models: () => [served(engine)],

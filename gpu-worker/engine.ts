@@ -17,7 +17,9 @@ import { openFigures, type Figures } from './figures.ts';
 import { generate, type Generated } from './generate.ts';
 import { grammarText, jsonRules, quoted, type Rules } from './grammar.ts';
 import { load, type LoadedCard, type LoadOptions } from './load.ts';
+import { availableMemory } from './memory.ts';
 import { formatOf, promptOf, type PromptFormat } from './prompt.ts';
+import { refuseEmbedding } from './placement.ts';
 import { openRounds } from './rounds.ts';
 import { openSlots, type Slot } from './slots.ts';
 import { callRules, openMark, readCalls, type WrittenCall } from './tool-calls.ts';
@@ -163,6 +165,19 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     );
   }
 
+  /** A context beside that of the replies, which nobody counted when the model was loaded. */
+  async function openEmbedding(contextSize: number): Promise<LlamaEmbeddingContext> {
+    try {
+      refuseEmbedding(definition.name, header, contextSize, options.memory ?? availableMemory());
+      const { threads } = loaded;
+      return await model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
+    } catch (error) {
+      // Another time there may be memory for it.
+      embedding = undefined;
+      throw error;
+    }
+  }
+
   const engine: Engine = {
     slots: loaded.slots,
     quantisation: header.quantisation,
@@ -180,11 +195,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     embed: (texts, signal) =>
       limited(definition.name, definition.timeoutMs, signal, async (limit) => {
         const contextSize = Math.min(mostEmbeddedTokens, definition.contextTokens);
-        embedding ??= model.createEmbeddingContext({
-          contextSize,
-          batchSize: contextSize,
-          threads: loaded.threads,
-        });
+        embedding ??= openEmbedding(contextSize);
         const reader = await embedding;
         const vectors: number[][] = [];
         let inputTokens = 0;

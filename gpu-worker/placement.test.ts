@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { GgufHeader } from '../inference/backends/gguf.ts';
-import { placeModel, type Card } from './placement.ts';
+import { placeModel, refuseEmbedding, type Card } from './placement.ts';
 
 /** 8 GB in 31 layers and what comes behind them, 100 kB of cache a token: 0.8 GB for a slot of 8000 tokens. */
 const header: GgufHeader = {
@@ -75,4 +75,11 @@ test('placement: a card without memory of its own takes it from the machine', ()
   const unified = cardOf(16, { isUnified: true });
   expect(placeModel(model, header, machineOf(20), unified).slots).toBe(2);
   expect(() => placeModel(model, header, machineOf(8), unified)).toThrow(/this machine has 8000 MB free/);
+});
+
+test('placement: texts are not embedded where the memory does not suffice for it', () => {
+  expect(refuseEmbedding('big', header, 2048, machineOf(1))).toBeUndefined();
+  expect(() => refuseEmbedding('big', header, 2048, machineOf(0.3))).toThrow(
+    'to embed texts big needs about 405 MB more, and this machine has 300 MB free',
+  );
 });

@@ -66,6 +66,22 @@ export function placeModel(wanted: Wanted, header: GgufHeader, machine: Memory, 
   return { slots, gpuLayers: wanted.gpuLayers ?? (card ? 'fit' : 0) };
 }
 
+/** Throws a permanent BackendError where there is no memory for a context in which texts are embedded. */
+export function refuseEmbedding(
+  name: string,
+  header: GgufHeader,
+  contextTokens: number,
+  machine: Memory,
+): void {
+  const { cache } = neededBytes(header, 1, contextTokens);
+  if (cache + overheadBytes <= machine.bytes) return;
+  throw new BackendError(
+    'permanent',
+    `to embed texts ${name} needs about ${megabytes(cache + overheadBytes)} MB more, and ${machine.of} has ${megabytes(machine.bytes)} MB free`,
+    { mend: 'lower its contextTokens or slots, or take another machine' },
+  );
+}
+
 /** The most that leave all of the model on the card, else the most that there is memory for. */
 function standardSlots(wanted: Wanted, header: GgufHeader, machine: Memory, card?: Card): number {
   const choices = [8, 4, 2, 1].map((slots) => ({ slots, ...divide(wanted, header, slots, card) }));

@@ -35,6 +35,7 @@ beforeAll(async () => {
     args: [],
     environment: () => ({ PATH: process.env['PATH'] }),
     bus,
+    longestBackOffMs: 500,
     onDeath: (_child, how) => void deaths.push(how),
   });
 }, 60_000);
@@ -91,4 +92,29 @@ test('launcher: a program that refuses to start is not started again, and its la
   await sleep(1000);
   expect(deaths).toHaveLength(before);
   expect(launcher.children().map((one) => one.program)).not.toContain('gpu-worker');
+});
+
+test('launcher: one that served and is then refused is told of each time, and started again until it serves', async () => {
+  await writeFile(
+    join(checkout, 'gpu-worker/main.ts'),
+    `
+import { existsSync, writeFileSync } from 'node:fs';
+const starts = ['first', 'second', 'third', 'fourth'].map((one) => process.cwd() + '/' + one);
+const place = starts.findIndex((one) => !existsSync(one));
+writeFileSync(starts[place], '');
+if (place === 1 || place === 2) {
+  process.stderr.write('gpu-worker: it needs 9 GB and 1 GB is free\\n');
+  process.exit(2);
+}
+process.send({ isReady: true, process: 'inference.' + place });
+setInterval(() => {}, 1000);
+`,
+  );
+  const before = deaths.length;
+  const child = await launcher.start('gpu-worker');
+  child.kill('SIGKILL');
+  const serving = () => launcher.children().find((one) => one.process === 'inference.3');
+  await expect.poll(serving, { timeout: 20_000 }).toBeDefined();
+  const refused = 'refuses to start: gpu-worker: it needs 9 GB and 1 GB is free';
+  expect(deaths.slice(before)).toEqual(['was killed by SIGKILL', refused, refused]);
 });

@@ -27,7 +27,7 @@ export const mainOf: Record<Program, string[]> = {
   observer: ['observability/main.ts'],
 };
 
-/** A program was told something wrong, and says what; to start it again would change nothing. */
+/** A program that was started for the first time was told something wrong, and says what. */
 export class RefusedError extends Error {}
 
 export interface LauncherOptions {
@@ -92,7 +92,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
   }, tidyMs);
   tidying.unref();
 
-  function launch(program: Program, number: number, given: string[], backOffMs: number): Promise<Child> {
+  /** `backOffMs`: how long it was waited before; undefined for the first of its number, whose caller is told of a refusal. */
+  function launch(program: Program, number: number, given: string[], backOffMs?: number): Promise<Child> {
     const logFile = join(options.logsDirectory, `${program}-${number}.log`);
     putLogAside(logFile);
     const log = openSync(logFile, 'a', 0o600);
@@ -151,23 +152,28 @@ export function openLauncher(options: LauncherOptions): Launcher {
         const back = giveBack(options.bus, custody).finally(() => givingBack.delete(back));
         givingBack.add(back);
         if (isStopping) return;
-        const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
-        if (code === refusedExitCode) {
-          // What is set wrong is as wrong the next time.
-          reject(
-            new RefusedError(`the ${program} refuses to start: ${lastLine(logFile)}; its log: ${logFile}`),
-          );
+        const neverServed = child.process === undefined;
+        if (code === refusedExitCode && neverServed) {
+          const refusal = `refuses to start: ${lastLine(logFile)}`;
+          if (backOffMs === undefined) {
+            // What is set wrong is as wrong the next time, and whoever set it hears of it now.
+            reject(new RefusedError(`the ${program} ${refusal}; its log: ${logFile}`));
+            return;
+          }
+          // One that served before was set right: memory that is short, a file half written. That passes.
+          options.onDeath(child, refusal);
+          again(program, number, given, longestBackOffMs);
           return;
         }
+        const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
         options.onDeath(child, how);
         const livedLong = Date.now() - startedAtMs > healthyMs;
-        if (child.process === undefined)
-          reject(new Error(`the ${program} ${how} before it served; see ${logFile}`));
+        if (neverServed) reject(new Error(`the ${program} ${how} before it served; see ${logFile}`));
         again(
           program,
           number,
           given,
-          livedLong ? shortestBackOffMs : Math.min(backOffMs * 2, longestBackOffMs),
+          livedLong ? shortestBackOffMs : Math.min((backOffMs ?? shortestBackOffMs) * 2, longestBackOffMs),
         );
       });
     });
@@ -190,7 +196,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
   return {
     async start(program, given = []) {
       numbers += 1;
-      return launch(program, numbers, given, shortestBackOffMs);
+      return launch(program, numbers, given);
     },
     children: () => [...running.values()].map((one) => one.child),
     held: (point) => new Promise((resolve) => void waiting.push({ point, resolve })),

@@ -164,35 +164,42 @@ async function gguf({ places, memoryBytes = totalmem() }: Surroundings): Promise
   const files = findGguf(places).toSorted((one, other) => other.bytes - one.bytes);
   if (files.length === 0) return undefined;
   const damaged: string[] = [];
-  // One is loaded, the largest that leaves room to work; a worker each would fill the memory.
-  const loaded = files.find((one) => one.bytes < memoryBytes * 0.6)?.path;
-  const models = files.flatMap(({ path, bytes }): FoundModel[] => {
+  const whole = files.flatMap(({ path, bytes }) => {
     try {
       const header = describeGguf(path);
-      const name = entryNameOf(basename(path).replace(/(-00001-of-\d{5})?\.gguf$/i, ''));
+      // No role asks for vectors.
       const isEmbedder = /bert|embed/i.test(`${header.architecture} ${basename(path)}`);
-      const contextTokens = Math.min(header.contextTokens ?? 8192, 32_768);
-      return [
-        {
-          name,
-          from: `${header.quantisation}, ${(header.fileBytes / 1e9).toFixed(1)} GB; ${path === loaded ? 'a gpu-worker loads it' : '`workers: 1` has one load it'}`,
-          options: {
-            backend: 'llama',
-            file: path,
-            pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
-            contextTokens,
-            maxTokens: standardMaxTokens(contextTokens),
-            tier: tierOfBytes(bytes),
-            ...(path !== loaded && { workers: 0 }),
-            ...(isEmbedder && { capabilities: ['embeddings'] as const }),
-            tags: ['local'],
-          } as FoundModel['options'],
-        },
-      ];
+      return [{ path, bytes, header, isEmbedder }];
     } catch {
       damaged.push(path);
       return [];
     }
+  });
+  // One is loaded, the largest that leaves room to work; a worker each would fill the memory.
+  const loaded = whole.find((one) => !one.isEmbedder && one.bytes < memoryBytes * 0.6)?.path;
+  const models = whole.map(({ path, bytes, header, isEmbedder }): FoundModel => {
+    const name = entryNameOf(basename(path).replace(/(-00001-of-\d{5})?\.gguf$/i, ''));
+    const contextTokens = Math.min(header.contextTokens ?? 8192, 32_768);
+    const use = isEmbedder
+      ? 'it writes vectors, which no role asks for'
+      : path === loaded
+        ? 'a gpu-worker loads it'
+        : '`workers: 1` has one load it';
+    return {
+      name,
+      from: `${header.quantisation}, ${(header.fileBytes / 1e9).toFixed(1)} GB; ${use}`,
+      options: {
+        backend: 'llama',
+        file: path,
+        pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
+        contextTokens,
+        maxTokens: standardMaxTokens(contextTokens),
+        tier: tierOfBytes(bytes),
+        ...(path !== loaded && { workers: 0 }),
+        ...(isEmbedder && { capabilities: ['embeddings'] as const }),
+        tags: ['local'],
+      } as FoundModel['options'],
+    };
   });
   const note = damaged.length > 0 ? `no whole GGUF file: ${damaged.join(', ')}` : undefined;
   return { what: 'GGUF files', models, ...(note && { note }) };

@@ -166,6 +166,19 @@ test('config init: of the GGUF files one is loaded, with the context it was made
   expect(small!.models.map((one) => one.options.workers)).toEqual([0, 0]);
 });
 
+test('config init: no gpu-worker is started for a model of vectors, which no role asks', async () => {
+  const own = join(folder, 'vectors');
+  mkdirSync(own);
+  writeModel(join(own, 'nomic-embed-text.gguf'));
+  const [source] = await look({}, { places: [{ folder: own, depth: 1 }] });
+  expect(source!.models).toMatchObject([
+    {
+      from: expect.stringContaining('it writes vectors, which no role asks for') as string,
+      options: { workers: 0, capabilities: ['embeddings'] },
+    },
+  ]);
+});
+
 test('config init: files of one name in two folders become models with pools of their own', async () => {
   for (const part of ['one', 'other']) {
     mkdirSync(join(folder, part));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { loadConfig } from '../config/load.ts';
-import { workerArguments } from './gpu-worker.ts';
+import { startWorkers, workerArguments } from './gpu-worker.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'switchyard-worker-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -34,4 +34,31 @@ test('gpu-worker: what is neither a file nor a model is refused before anything 
   expect(() => workerArguments({ model: 'qwen', pool: 'bog' }, one)).toThrow(
     /the broker knows no pool "bog"; there are big, gpu; did you mean "big"/,
   );
+});
+
+test('gpu-worker: those of all models start one after the other, each with its place, since each looks what is free', async () => {
+  const other = join(folder, 'other.gguf');
+  writeFileSync(other, 'GGUF');
+  const config = configOf({
+    qwen: { backend: 'llama', file, pool: 'big', workers: 2 },
+    idle: { backend: 'llama', file: other, pool: 'idle', workers: 0 },
+    smol: { backend: 'llama', file: other, pool: 'small' },
+  });
+  const seen: string[] = [];
+  await startWorkers(config, {
+    async start(program, args = []) {
+      seen.push([program, ...args].join(' '));
+      await new Promise(setImmediate);
+      seen.push('serves');
+      return { program, number: 1, pid: 1, process: 'inference.1', logFile: '', kill() {} };
+    },
+  });
+  expect(seen).toEqual([
+    'gpu-worker --model qwen --place 0',
+    'serves',
+    'gpu-worker --model qwen --place 1',
+    'serves',
+    'gpu-worker --model smol --place 2',
+    'serves',
+  ]);
 });

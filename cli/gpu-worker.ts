@@ -64,13 +64,15 @@ export function workerArguments(options: WorkerOptions, config: Config): string[
   ];
 }
 
-/** Starts the gpu-workers that the configuration wants: `workers` of each model of the backend `llama`. */
-export async function startWorkers(config: Config, launcher: Launcher): Promise<void> {
+/**
+ * Starts the gpu-workers that the configuration wants: `workers` of each model of the backend `llama`. One after the
+ * other, since each takes memory by what it finds free; each is told its place among them, for a part of the processors.
+ */
+export async function startWorkers(config: Config, launcher: Pick<Launcher, 'start'>): Promise<void> {
   const models = modelDefinitions(config.models).filter((model) => model.backend === 'llama');
-  const starts = models.flatMap((model) =>
-    Array.from({ length: model.workers ?? 1 }, () => launcher.start('gpu-worker', ['--model', model.name])),
-  );
-  await Promise.all(starts);
+  const wanted = models.flatMap((model) => Array.from({ length: model.workers ?? 1 }, () => model.name));
+  for (const [place, name] of wanted.entries())
+    await launcher.start('gpu-worker', ['--model', name, '--place', String(place)]);
 }
 
 /** Sees that llama.cpp is there; what has to be fetched is said by the script that fetches it. Throws CommandError. */

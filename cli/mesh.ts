@@ -238,7 +238,13 @@ const addresses = Object.values(modelBackends).flatMap(({ url }) =>
   typeof url === 'object' && 'variable' in url ? [url.variable] : [],
 );
 // Which cards a gpu-worker sees, and where their libraries are.
-const passedToCards = ['CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'VK_ICD_FILENAMES', 'VK_DRIVER_FILES'];
+const passedToCards = [
+  'CUDA_VISIBLE_DEVICES',
+  'GGML_VK_VISIBLE_DEVICES',
+  'LD_LIBRARY_PATH',
+  'VK_ICD_FILENAMES',
+  'VK_DRIVER_FILES',
+];
 const withNetwork: readonly Program[] = ['inference', 'coder', 'tester'];
 
 /** What a process sees of the environment; only inference sees the keys, and only those that models name. */

@@ -103,7 +103,8 @@ export const ModelOptions = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 1024,
-        description: 'Processor threads of one gpu-worker, for `llama` only; left out: cores - 1',
+        description:
+          'Processor threads of one gpu-worker, for `llama` only; left out: cores - 1, shared by all gpu-workers',
       }),
     ),
     gpuLayers: Type.Optional(

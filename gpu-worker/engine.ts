@@ -16,8 +16,10 @@ import { measureTogether } from './calibrate.ts';
 import { openFigures, type Figures } from './figures.ts';
 import { generate, type Generated } from './generate.ts';
 import { grammarText, jsonRules, quoted, type Rules } from './grammar.ts';
-import { load, type LoadOptions } from './load.ts';
+import { load, type LoadedCard, type LoadOptions } from './load.ts';
+import { availableMemory } from './memory.ts';
 import { formatOf, promptOf, type PromptFormat } from './prompt.ts';
+import { refuseEmbedding } from './placement.ts';
 import { openRounds } from './rounds.ts';
 import { openSlots, type Slot } from './slots.ts';
 import { callRules, openMark, readCalls, type WrittenCall } from './tool-calls.ts';
@@ -27,6 +29,7 @@ export interface Engine extends Backend {
   /** Replies that it writes at a time. */
   readonly slots: number;
   readonly quantisation: string;
+  readonly card?: LoadedCard;
   figures(): Figures;
   embed(texts: string[], signal: AbortSignal): Promise<{ vectors: number[][]; inputTokens: number }>;
   close(): Promise<void>;
@@ -162,9 +165,23 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     );
   }
 
+  /** A context beside that of the replies, which nobody counted when the model was loaded. */
+  async function openEmbedding(contextSize: number): Promise<LlamaEmbeddingContext> {
+    try {
+      refuseEmbedding(definition.name, header, contextSize, options.memory ?? availableMemory());
+      const { threads } = loaded;
+      return await model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads });
+    } catch (error) {
+      // Another time there may be memory for it.
+      embedding = undefined;
+      throw error;
+    }
+  }
+
   const engine: Engine = {
     slots: loaded.slots,
     quantisation: header.quantisation,
+    ...(loaded.card && { card: loaded.card }),
     capabilities: capabilitiesOf(definition),
     figures: figures.now,
     complete: (request, { signal, onText }) =>
@@ -178,11 +195,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
     embed: (texts, signal) =>
       limited(definition.name, definition.timeoutMs, signal, async (limit) => {
         const contextSize = Math.min(mostEmbeddedTokens, definition.contextTokens);
-        embedding ??= model.createEmbeddingContext({
-          contextSize,
-          batchSize: contextSize,
-          threads: loaded.threads,
-        });
+        embedding ??= openEmbedding(contextSize);
         const reader = await embedding;
         const vectors: number[][] = [];
         let inputTokens = 0;
@@ -207,7 +220,7 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   };
   await warmUp(engine, definition.name);
   const token = tokensOf(model, format, readiness(definition.name)).at(-1)!;
-  if (llama.gpu === false && sequences.length > 1)
+  if (!loaded.card && sequences.length > 1)
     loaded.batching.together = await measureTogether(sequences, token);
   return engine;
 }

@@ -29,10 +29,11 @@ export function openFigures(loaded: Loaded, slots: Slots) {
   const bySecond = new Map<number, number>();
   const total = { promptTokens: 0, evaluatedPromptTokens: 0, outputTokens: 0 };
   let card: Pick<Figures, 'gpuMemoryBytes' | 'gpuUtilisation'> = {};
-  const isOnCard = loaded.llama.gpu !== false;
+  const isOnCard = loaded.card !== undefined;
   const askCard = async () => {
     const { used } = await loaded.llama.getVramState();
-    card = { gpuMemoryBytes: used, ...(await cardUtilisation()) };
+    // Not every driver tells.
+    card = { ...(used > 0 && { gpuMemoryBytes: used }), ...(await cardUtilisation()) };
   };
   const asking = isOnCard ? setInterval(() => void askCard().catch(() => {}), gpuEveryMs) : undefined;
   asking?.unref();

@@ -4,13 +4,16 @@ import { getLlama, LlamaLogLevel, type Llama, type LlamaContext, type LlamaModel
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
 import { readGguf, type GgufHeader } from '../inference/backends/gguf.ts';
 import { inOrderOfSequences } from './batching.ts';
-import { availableMemory, neededBytes, refuseTooLarge } from './memory.ts';
+import { availableMemory } from './memory.ts';
+import { placeModel, type Card, type Memory } from './placement.ts';
 import { standardThreads } from './threads.ts';
 
 export interface LoadOptions {
   definition: ModelDefinition;
+  /** Gpu-workers that share this machine's processors; absent: as many as the entry wants. */
+  workers?: number;
   /** Memory that may be taken; absent: what the machine and its limits leave. */
-  memory?: { bytes: number; of: string };
+  memory?: Memory;
   /** Lines of llama.cpp and of the loading. */
   say?: (level: 'info' | 'warn', line: string) => void;
 }
@@ -22,26 +25,24 @@ export interface Loaded {
   header: GgufHeader;
   slots: number;
   threads: number;
+  /** Where layers of it lie on cards. */
+  card?: LoadedCard;
   /** Fewer sequences than this are computed one by one; set when it was measured. */
   batching: { together: number };
 }
 
-/** Replies at a time where nothing is configured: eight, or as many as half of the free memory holds the cache of. */
-export function standardSlots(
-  { contextTokens }: ModelDefinition,
-  header: GgufHeader,
-  availableBytes: number,
-): number {
-  const each = neededBytes(header, 1, contextTokens).cache;
-  const left = availableBytes / 2 - header.fileBytes;
-  return [8, 4, 2].find((slots) => slots * each <= left) ?? 1;
+/** What of a model lies on which cards. */
+export interface LoadedCard {
+  names: string[];
+  layers: number;
+  ofLayers: number;
 }
 
 /**
  * Loads a model and takes all the memory it will ever need. Throws a permanent BackendError where the file is missing or
  * damaged, where the memory does not suffice, and where llama.cpp refuses it.
  */
-export async function load({ definition, memory, say = () => {} }: LoadOptions): Promise<Loaded> {
+export async function load({ definition, workers, memory, say = () => {} }: LoadOptions): Promise<Loaded> {
   const { name, file, contextTokens } = definition;
   if (file === undefined)
     throw new BackendError('permanent', `model ${name} names no file`, {
@@ -54,17 +55,16 @@ export async function load({ definition, memory, say = () => {} }: LoadOptions):
       `${name} asks for a context of ${contextTokens} tokens, and ${file} was made for ${header.contextTokens}`,
       { mend: `set its contextTokens to ${header.contextTokens} or less` },
     );
-  const threads = definition.threads ?? standardThreads(definition.workers);
+  const threads = definition.threads ?? standardThreads(workers ?? definition.workers);
   const llama = await openLlama(definition.gpuLayers === 0, threads, say);
   try {
-    const available = memory ?? availableMemory();
-    const slots = definition.slots ?? standardSlots(definition, header, available.bytes);
-    // On a card llama.cpp's binding weighs what lies where; without one it is a plain sum.
-    if (llama.gpu === false || memory) refuseTooLarge(definition, header, slots, available);
+    const found = await cardOf(llama);
+    const { slots, gpuLayers } = placeModel(definition, header, memory ?? availableMemory(), found);
     const model = await llama.loadModel({
       modelPath: file,
-      gpuLayers: definition.gpuLayers ?? { fitContext: { contextSize: contextTokens * slots } },
-      ...(llama.gpu === false ? { ignoreMemorySafetyChecks: true } : {}),
+      // How many a card holds beside the cache, the binding knows by trying.
+      gpuLayers: gpuLayers === 'fit' ? { fitContext: { contextSize: contextTokens * slots } } : gpuLayers,
+      ...(found ? {} : { ignoreMemorySafetyChecks: true }),
     });
     const batching = { together: 1 };
     const context: LlamaContext = await model.createContext({
@@ -78,9 +78,15 @@ export async function load({ definition, memory, say = () => {} }: LoadOptions):
       // The binding wants one free at the end, and shifts the context otherwise.
       contextSize: contextTokens + 2,
       threads: { ideal: threads, min: threads },
-      ...(llama.gpu === false ? { ignoreMemorySafetyChecks: true } : {}),
+      ...(found ? {} : { ignoreMemorySafetyChecks: true }),
     });
-    return { llama, model, context, header, slots, threads, batching };
+    const card = found && {
+      names: found.names,
+      layers: model.gpuLayers,
+      ofLayers: model.fileInsights.totalLayers,
+    };
+    if (card) say('info', `${card.layers} of ${card.ofLayers} layers lie on ${card.names.join(' and ')}`);
+    return { llama, model, context, header, slots, threads, batching, ...(card && { card }) };
   } catch (error) {
     await llama.dispose();
     if (error instanceof BackendError) throw error;
@@ -112,12 +118,23 @@ async function openLlama(
   const kinds = process.platform === 'darwin' ? (['metal'] as const) : fetchedKinds();
   for (const gpu of isProcessorOnly ? [] : kinds) {
     try {
-      return await getLlama({ ...common, gpu });
+      const llama = await getLlama({ ...common, gpu });
+      if (await cardOf(llama)) return llama;
+      await llama.dispose();
+      say('warn', `llama.cpp for ${gpu} finds no card here; the next kind is tried`);
     } catch {
       say('warn', `llama.cpp for ${gpu} does not load here; the next kind is tried`);
     }
   }
   return getLlama({ ...common, gpu: false });
+}
+
+/** The cards that llama.cpp computes on; a driver may be there without one. */
+async function cardOf(llama: Llama): Promise<Card | undefined> {
+  if (llama.gpu === false) return undefined;
+  const names = await llama.getGpuDeviceNames();
+  const { free, unifiedSize } = await llama.getVramState();
+  return names.length === 0 ? undefined : { names, freeBytes: free, isUnified: unifiedSize > 0 };
 }
 
 /** The kinds of cards that setup/gpu-worker.mjs fetched binaries for. */

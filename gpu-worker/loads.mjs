@@ -6,4 +6,6 @@ import process from 'node:process';
 const kind = process.argv[2] ?? 'cpu';
 const gpu = kind !== 'cpu' ? kind : process.platform === 'darwin' ? 'auto' : false;
 const llama = await getLlama({ gpu, build: 'never', progressLogs: false, logLevel: 'error' });
+// A driver may be there without a card.
+if (kind !== 'cpu' && (await llama.getGpuDeviceNames()).length === 0) throw new Error('it finds no card');
 process.exit(gpu === 'auto' || llama.gpu === gpu ? 0 : 1);

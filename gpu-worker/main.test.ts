@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,6 +9,7 @@ import { registryBucket } from '../schemas/permissions.ts';
 import { namespace, openYard, type Yard } from '../tests/yard.ts';
 import { eventually } from '../tests/yard-parts.ts';
 import { fetchLlama, tinyModel } from './engine-for-tests.ts';
+import { allowedCpus } from './threads.ts';
 
 // One mesh, used from top to bottom.
 const patienceMs = 60_000;
@@ -111,7 +112,7 @@ test(
 test.each([
   [['--model', 'scripted'], /the model scripted is of the backend scripted/],
   [['--model', 'nois'], /--model nois is no model.*did you mean "noise"/],
-  [['--model', 'FILE', '--slots', '0'], /--slots 0 is not accepted/],
+  [['--model', 'FILE', '--slots', '0'], /--slots: found 0; accepted: a whole number from 1 to 256/],
   [['--model', '/none/such.gguf'], /\/none\/such\.gguf is not there/],
 ])(
   'gpu-worker: %j is refused with exit code 2, which needs no second try',
@@ -128,10 +129,18 @@ test.each([
 );
 
 test(
-  'gpu-worker: one whose pool has workers with another model is refused, whatever the configuration says',
+  'gpu-worker: it is bound to the processors it is told, and one whose pool has workers with another model is refused, whatever the configuration says',
   { timeout: patienceMs },
   async () => {
-    await yard.launcher.start('gpu-worker', ['--model', model.file, '--pool', 'spare']);
+    const last = allowedCpus()?.at(-1);
+    const bound = last === undefined ? [] : ['--cpus', String(last)];
+    const one = await yard.launcher.start('gpu-worker', ['--model', model.file, '--pool', 'spare', ...bound]);
+    // On a system that tells, it is seen on the way that it computes where it was told to, with all its threads.
+    const threads = last === undefined ? [] : readdirSync(`/proc/${one.pid}/task`);
+    for (const thread of threads)
+      expect(readFileSync(`/proc/${one.pid}/task/${thread}/status`, 'utf8')).toMatch(
+        new RegExp(`^Cpus_allowed_list:\\s*${last}$`, 'm'),
+      );
     const args = ['--model', model.file, '--pool', 'spare', '--name', 'other'];
     await expect(yard.launcher.start('gpu-worker', args)).rejects.toThrow(
       /a worker of this mesh serves noise in the pool spare, and a pool of gpu-workers has one model/,

@@ -37,7 +37,7 @@ async function run(): Promise<void> {
   const settings = processSettings(process.argv, process.env);
   const { config } = settings;
   const worker = workerSettings(process.argv, modelDefinitions(config.models));
-  const { definition } = worker;
+  const { definition, share } = worker;
   const membership = await membershipOf(settings, 'inference');
   const joined = await join(membership, 'inference', true);
   const { log } = joined;
@@ -50,9 +50,10 @@ async function run(): Promise<void> {
   const { openEngine } = await import('./engine.ts');
   const engine = await openEngine({
     definition,
+    workers: share.workers,
     say: (level, line) => (level === 'warn' ? log.warn({}, line) : log.info({}, line)),
   });
-  const { slots, quantisation } = engine;
+  const { slots, quantisation, card } = engine;
   log.info(
     { model: definition.name, quantisation, slots, tookMs: Date.now() - startedAtMs },
     'the model is loaded',
@@ -74,6 +75,8 @@ async function run(): Promise<void> {
   });
   await breaker.tick();
   const ticking = setInterval(() => void breaker.tick(), 1000);
+  // Another may have come while this one was loading.
+  refuseOtherModelOfPool();
   await serve(membership, joined, {
     service: callService({
       definitions: new Map([[definition.name, definition]]),
@@ -94,6 +97,9 @@ async function run(): Promise<void> {
       `model:${definition.name}`,
       'backend:llama',
       `quantisation:${quantisation}`,
+      ...(card
+        ? [`gpu-layers:${card.layers}/${card.ofLayers}`, ...card.names.map((name) => `card:${name}`)]
+        : []),
       ...engine.capabilities.map((capability) => `capability:${capability}`),
     ],
     models: () => [served(engine)],
@@ -143,7 +149,7 @@ async function run(): Promise<void> {
 }
 
 /** Binds this process to processors: as told, or by the machine where threads are left to it too. */
-function bind({ cpus, definition }: WorkerSettings, say: (line: object) => void): void {
+function bind({ cpus, definition, share }: WorkerSettings, say: (line: object) => void): void {
   if (cpus === 'all' || (cpus === undefined && definition.threads !== undefined)) return;
-  say(pin(cpus));
+  say(pin(cpus ?? share));
 }

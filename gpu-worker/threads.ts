@@ -20,7 +20,7 @@ export function readCpuList(text: string): number[] {
 }
 
 /** The processors that this process may use; undefined where the system does not tell. */
-function allowedCpus(): number[] | undefined {
+export function allowedCpus(): number[] | undefined {
   try {
     const found = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'));
     return found ? readCpuList(found[1]!) : undefined;
@@ -29,14 +29,29 @@ function allowedCpus(): number[] | undefined {
   }
 }
 
+/** Where one of several gpu-workers of a machine computes; without a place, on all that they share. */
+export interface Share {
+  workers: number;
+  place?: number | undefined;
+}
+
+/** Of the processors that a process may use all but the first, which is left to the others, or a worker's part of them. */
+export function cpusOf(allowed: number[], { workers, place }: Share): number[] {
+  if (allowed.length < 2) return allowed;
+  const shared = allowed.slice(1);
+  const each = standardThreads(workers, allowed.length);
+  const own = place === undefined ? [] : shared.slice(place * each, (place + 1) * each);
+  return own.length < each ? shared : own;
+}
+
 /**
- * Binds this process and all its threads to processors: to `cpus`, or to all it may use but the first, which is left to
- * the others. Needs no rights beyond the process's own. Returns what it is bound to, or why it is not.
+ * Binds this process and all its threads to processors: those given, or its share. Needs no rights beyond the process's
+ * own. Returns what it is bound to, or why it is not.
  */
-export function pin(cpus?: number[]): { cpus: number[] } | { problem: string } {
+export function pin(to: number[] | Share = { workers: 1 }): { cpus: number[] } | { problem: string } {
   const allowed = allowedCpus();
   if (!allowed) return { problem: 'this system does not tell which processors a process may use' };
-  const chosen = cpus ?? (allowed.length > 1 ? allowed.slice(1) : allowed);
+  const chosen = Array.isArray(to) ? to : cpusOf(allowed, to);
   const done = spawnSync('taskset', ['-a', '-c', '-p', chosen.join(','), String(process.pid)], {
     encoding: 'utf8',
   });

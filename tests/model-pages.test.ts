@@ -48,7 +48,7 @@ test.each(ofProviders)('%s: says what to set, what one sees and what goes wrong'
 });
 
 /** Everything that a person may be told about a model. */
-const sources = ownFiles('{config,inference,gpu-worker,schemas}/**/*.ts')
+const sources = ownFiles('{config,inference,gpu-worker,schemas}/**/*.ts', 'setup/*.mjs')
   .filter((path) => !path.endsWith('.test.ts'))
   .map(textOf)
   // A text that the formatter broke is one text.
@@ -70,7 +70,7 @@ const partsOf = (message: string) =>
     .split('…')
     .map((part) => part.trim());
 
-test.each(pages)('%s: what it says we say, we say', (path) => {
+test.each([...pages, 'docs/gpu-worker.md'])('%s: what it says we say, we say', (path) => {
   const messages = messagesOf(path);
   expect(messages.length).toBeGreaterThan(2);
   const unknown = messages.filter((message) => !partsOf(message).every((part) => sources.includes(part)));

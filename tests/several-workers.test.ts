@@ -152,7 +152,7 @@ test(
 );
 
 test(
-  'several workers: one that is killed in the middle of a reply loses nothing, and its calls go on at another at once',
+  'several workers: one whose native code dies in the middle of a reply loses nothing, and its calls go on at another at once',
   { timeout: patienceMs },
   async () => {
     await allFree(6);
@@ -171,7 +171,7 @@ test(
     stopListening();
     const dead = before.find((child) => child.process === victim.takenBy[0])!;
     const others = before.filter((child) => child !== dead).map((child) => child.process);
-    dead.kill('SIGKILL');
+    dead.kill('SIGSEGV');
 
     const ended = await caller.until(callIds, isOver, 'all calls to be answered');
     for (const call of ended) {
@@ -186,7 +186,7 @@ test(
       );
     }
     expect(ended.filter((call) => call.lostBy.length > 0).length).toBeGreaterThan(0);
-    expect(yard.deaths).toMatchObject([{ role: 'gpu-worker' }]);
+    expect(yard.deaths).toMatchObject([{ role: 'gpu-worker', how: 'was killed by SIGSEGV' }]);
     // It is replaced, and the pool has three again.
     await allFree(6);
   },

@@ -22,7 +22,7 @@ import type { Config } from '../config/config.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
 import { mountsOf, readCompose, wordsOf } from './compose/compose-file.ts';
-import { filesCopied, stagesOf } from './compose/dockerfile.ts';
+import { filesCopied, stagesOf, type Stage } from './compose/dockerfile.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
 import { freePort } from './terminal.ts';
 import { root, textOf } from './tree.ts';
@@ -34,7 +34,8 @@ import { eventually, makeRepository } from './yard-parts.ts';
 const patienceMs = 60_000;
 const dashboard = 'observability/dashboard/dist';
 const compose = readCompose('compose.yaml');
-const image = stagesOf(textOf('deploy/Dockerfile')).at(-1)!;
+const stages = stagesOf(textOf('deploy/Dockerfile'));
+const image = stages.at(-1)!;
 const instruction = (name: string) => image.instructions.find((one) => one.name === name)!.text;
 
 interface Ended {
@@ -54,15 +55,9 @@ const containers = new Map<string, Container>();
 
 beforeAll(async () => {
   area = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard-compose-')));
-  application = join(area, 'app');
-  for (const file of filesCopied(image)) {
-    mkdirSync(dirname(join(application, file)), { recursive: true });
-    copyFileSync(join(root, file), join(application, file));
-  }
+  application = layOut(image, 'app');
   linkPackages();
-  // As the stage `page` builds it.
-  execFileSync(process.execPath, [join(root, 'setup/dashboard.mjs')], { stdio: 'pipe' });
-  cpSync(join(root, dashboard), join(application, dashboard), { recursive: true });
+  cpSync(join(buildPage(), dashboard), join(application, dashboard), { recursive: true });
   const [port, pagePort, socketPort] = [await freePort(), await freePort(), await freePort()];
   brokerPort = port;
   const config = parse(textOf('deploy/switchyard.yaml')) as Partial<Config> & { mesh: Config['mesh'] };
@@ -112,6 +107,29 @@ afterAll(async () => {
   await Promise.all([...containers.values()].map((one) => one.ended));
   if (area) rmSync(area, { recursive: true, force: true, maxRetries: 5 });
 }, patienceMs);
+
+/** A folder that holds what a stage copies, and nothing else. */
+function layOut(stage: Stage, name: string): string {
+  const folder = join(area, name);
+  for (const file of filesCopied(stage)) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    copyFileSync(join(root, file), join(folder, file));
+  }
+  return folder;
+}
+
+/** Builds the page out of what its stage copies: an input that is missing there fails here. */
+function buildPage(): string {
+  const stage = stages.find(({ name }) => name === 'page')!;
+  const folder = layOut(stage, 'page');
+  // `npm ci` is the one command of the stage that is not run: all packages are at hand.
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  const [install, ...build] = stage.instructions.filter((one) => one.name === 'RUN').map(({ text }) => text);
+  expect(install).toMatch(/^npm ci /);
+  expect(build).toEqual(['node setup/dashboard.mjs']);
+  execFileSync(process.execPath, ['setup/dashboard.mjs'], { cwd: folder, stdio: 'pipe' });
+  return folder;
+}
 
 /** The packages of the image: those that `npm ci --omit=dev` installs; of one that only tests or builds need, nothing. */
 function linkPackages(): void {

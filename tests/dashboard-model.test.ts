@@ -14,7 +14,13 @@ import { filterTasks, noFilter } from '../observability/dashboard/model/task-fil
 import { extend, noRecord, summaryAt } from '../observability/dashboard/model/task-record.ts';
 import { timeScale } from '../observability/dashboard/model/time-scale.ts';
 import { incidentsAt, isOverAt, rowsAt } from '../observability/dashboard/model/track.ts';
-import { advanceYard, emptyYard, type Action, type Yard } from '../observability/dashboard/model/yard.ts';
+import {
+  advanceYard,
+  emptyYard,
+  mostTasks,
+  type Action,
+  type Yard,
+} from '../observability/dashboard/model/yard.ts';
 import { demoAsked, type Recording } from '../observability/dashboard/source/demo.ts';
 import { generate } from '../observability/dashboard/source/generated.ts';
 import { summaryOf } from '../observability/query.ts';
@@ -98,6 +104,75 @@ test('dashboard: what a model writes is shown until its reply is recorded', () =
   const retried = advanceYard(yard, { do: 'live', kind: 'retry', data: { callId }, atMs: 2 });
   expect(retried.liveTexts.size).toBe(0);
   expect(advanceYard(yard, { do: 'events', events: [events[completed]!] }).liveTexts.size).toBe(0);
+});
+
+test('dashboard: what a model writes for a task that nobody looks at is dropped once its reply is recorded', () => {
+  const completed = events.findIndex((one) => shortType(one.event.type) === 'call.completed');
+  const live = (callId: string): Action => ({
+    do: 'live',
+    kind: 'text',
+    data: { callId, text: 'a' },
+    atMs: 1,
+  });
+  const { callId } = events[completed]!.event.data as { callId: string };
+  const row = { ...summaryAt(whole, 3)!, lastSequence: 1 };
+  const yard = after({ do: 'list', tasks: [row], isWhole: true }, live(callId), live('another'));
+  const answered = advanceYard(yard, { do: 'events', events: [events[completed]!] });
+  expect(answered.records.size).toBe(0);
+  expect([...answered.liveTexts.keys()]).toEqual(['another']);
+  // One whose end is never heard of gives way to newer ones.
+  const many = Array.from({ length: 250 }, (_, index) => live(`call ${index}`)).reduce(advanceYard, answered);
+  expect(many.liveTexts.size).toBe(200);
+  expect(many.liveTexts.has('call 249')).toBe(true);
+});
+
+/** The recorded events as those of another task, later in the record. */
+const again = (id: string, from: number, list: readonly RecordedEvent[] = events): RecordedEvent[] =>
+  list.map((one) => ({
+    ...(JSON.parse(JSON.stringify(one).replaceAll(taskId, id)) as RecordedEvent),
+    sequence: one.sequence + from,
+    atMs: one.atMs + from,
+  }));
+
+test('dashboard: a page that is open for long keeps the tasks that are at work, looked at or the last that ended', () => {
+  let yard = after({ do: 'open', taskId: 'task-2' });
+  const atWork = again('at-work', 10, events.slice(0, 12));
+  yard = advanceYard(yard, { do: 'events', events: atWork });
+  for (let index = 0; index < 30; index += 1)
+    yard = advanceYard(yard, { do: 'events', events: again(`task-${index}`, 1000 * (index + 1)) });
+  const kept = Array.from({ length: 20 }, (_, index) => `task-${index + 10}`);
+  expect([...yard.records.keys()]).toEqual(['at-work', 'task-2', ...kept]);
+  expect(yard.tasks.size).toBe(31);
+  // What was dropped is a row like any other, and whole again once it is asked for.
+  yard = advanceYard(yard, { do: 'events', events: again('task-5', 99_000, events.slice(-1)) });
+  expect([...yard.touched]).toEqual(['task-5']);
+  yard = after({ do: 'open', taskId: 'task-5' });
+  yard = advanceYard(yard, { do: 'record', taskId: 'task-5', events: again('task-5', 6000) });
+  expect(yard.records.get('task-5')!.events).toHaveLength(events.length);
+  // Looked at is what was looked at last.
+  for (let index = 0; index < 25; index += 1)
+    yard = advanceYard(yard, { do: 'open', taskId: `task-${index}` });
+  expect([...yard.opened]).toEqual(Array.from({ length: 20 }, (_, index) => `task-${index + 5}`));
+  expect(advanceYard(yard, { do: 'anew' }).opened).toBe(yard.opened);
+});
+
+test('dashboard: the list keeps the newest tasks, and what is loaded whole', () => {
+  const row = summaryAt(whole, Infinity)!;
+  const rows = Array.from({ length: mostTasks + 5 }, (_, index) => ({
+    ...row,
+    taskId: `task-${index}`,
+    startedAtMs: row.startedAtMs + 1 + index,
+  }));
+  const yard = after({ do: 'record', taskId, events }, { do: 'list', tasks: rows, isWhole: true });
+  expect(yard.tasks.size).toBe(mostTasks + 1);
+  expect([yard.tasks.has(taskId), yard.tasks.has('task-4'), yard.tasks.has('task-5')]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  const fresh = again('fresh', 100_000_000, events.slice(0, 3));
+  const more = advanceYard(yard, { do: 'events', events: fresh });
+  expect(more.tasks.has('fresh') && !more.tasks.has('task-5')).toBe(true);
 });
 
 test('dashboard: every event of a task is on a bar, and every bar opens before it closes', () => {

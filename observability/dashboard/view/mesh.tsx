@@ -25,7 +25,9 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
   const waits = queues.filter((one) => !one.consumer.startsWith('timer-'));
   return (
     <div className="flex flex-col gap-4 px-3 py-4 sm:px-5">
-      <h1 className="sr-only">Mesh</h1>
+      <h1 className="sr-only" tabIndex={-1}>
+        Mesh
+      </h1>
       <section aria-label="Totals" className="panel flex flex-wrap gap-x-8 gap-y-3 px-4 py-3">
         <Total name="processes">{processes.length}</Total>
         <Total name="tasks">{totals.tasks}</Total>

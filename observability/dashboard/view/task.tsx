@@ -83,6 +83,7 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <StateChip state={summary.state} />
           <h1
+            tabIndex={-1}
             className="m-0 min-w-0 flex-1 truncate text-lg font-semibold tracking-tight"
             title={summary.goal}
           >

@@ -12,7 +12,7 @@ import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playh
 import { routingsOf } from '../observability/dashboard/model/routing.ts';
 import { filterTasks, noFilter } from '../observability/dashboard/model/task-filter.ts';
 import { extend, noRecord, summaryAt } from '../observability/dashboard/model/task-record.ts';
-import { timeScale } from '../observability/dashboard/model/time-scale.ts';
+import { scaleEndMs, timeScale } from '../observability/dashboard/model/time-scale.ts';
 import { incidentsAt, isOverAt, rowsAt } from '../observability/dashboard/model/track.ts';
 import {
   advanceYard,
@@ -48,6 +48,25 @@ test('dashboard: however its events come, a task looks the same', () => {
   }
   // The row is the one that the read side would answer.
   expect(atOnce.tasks.get(taskId)).toEqual(summaryOf(viewOf(events), events[0]!.sequence));
+});
+
+test('dashboard: a bar to which nothing new happened stays what it is, and what was known before is not changed', () => {
+  let record = noRecord(taskId);
+  for (const [index, event] of events.entries()) {
+    const before = record.track;
+    const asItWas = structuredClone(before);
+    record = extend(record, [event]);
+    expect(before).toEqual(asItWas);
+    const { track } = record;
+    expect(track).toEqual(extend(noRecord(taskId), events.slice(0, index + 1)).track);
+    for (const [id, node] of track.byId) {
+      const known = before.byId.get(id);
+      if (known !== node) expect(node, id).not.toEqual(known);
+      const siblings = node.parent ? track.byId.get(node.parent)!.children : track.top;
+      expect(siblings.filter((one) => one.id === id)).toEqual([node]);
+      expect(siblings.includes(node)).toBe(true);
+    }
+  }
 });
 
 test('dashboard: events that come twice, or overlap after a break, are counted once and leave no gap', () => {
@@ -234,6 +253,17 @@ test('dashboard: time is drawn in order, and a long silence is folded', () => {
   expect(places[1]! - places[0]!).toBeCloseTo(places[4]! - places[3]!, 5);
   expect(scale.inverse(scale.at(1500))).toBeCloseTo(1500, 3);
   expect(timeScale([5], 5).at(5)).toBe(0);
+});
+
+test('dashboard: the scale of a task that goes on ends after now, and is seldom another one', () => {
+  const from = 1_000_000;
+  for (const lasts of [0, 1, 200, 5000, 3_600_000]) {
+    const end = scaleEndMs(from, from + lasts);
+    expect(end - from).toBeGreaterThanOrEqual(lasts);
+    expect(end - from).toBeLessThanOrEqual(lasts * 1.02 + 1);
+  }
+  const ends = Array.from({ length: 300 }, (_, tick) => scaleEndMs(from, from + 3_600_000 + tick * 200));
+  expect(new Set(ends).size).toBeLessThan(4);
 });
 
 test('dashboard: playing keeps the time between events but waits for no long silence', () => {

@@ -1,6 +1,7 @@
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { taskTabs, type Place, type TaskTab } from '../model/place.ts';
 import { summaryAt, type TaskRecord } from '../model/task-record.ts';
+import { scaleEndMs, timeScale } from '../model/time-scale.ts';
 import type { Yard } from '../model/yard.ts';
 import { Change } from './change.tsx';
 import { Conversation } from './conversation.tsx';
@@ -45,6 +46,9 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
   const isNow = player.isFollowing && isRunning;
   const now = useNow(isNow, 200);
   const nowMs = isNow ? now : (record.events[cursor]?.atMs ?? 0);
+  const times = useMemo(() => record.events.map((one) => one.atMs), [record.events]);
+  const endMs = isNow ? scaleEndMs(times[0] ?? now, now) : 0;
+  const scale = useMemo(() => timeScale(times, endMs), [times, endMs]);
   const keys = useRef<HTMLDivElement>(null);
   const { toTrouble } = player;
 
@@ -104,7 +108,7 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
         </div>
         <Stopped view={record.views[cursor]} />
       </div>
-      {count > 0 ? <Scrubber record={record} player={player} nowMs={nowMs} isRunning={isRunning} /> : null}
+      {count > 0 ? <Scrubber record={record} player={player} scale={scale} isRunning={isRunning} /> : null}
       <div
         role="tablist"
         aria-label="Views of the task"
@@ -142,7 +146,7 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
           <WaterfallTab
             record={record}
             cursor={cursor}
-            isFollowing={player.isFollowing}
+            scale={scale}
             nowMs={nowMs}
             liveTexts={yard.liveTexts}
             areFactsShown={flags.facts ?? false}

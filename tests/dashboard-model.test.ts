@@ -26,6 +26,7 @@ import { generate } from '../observability/dashboard/source/generated.ts';
 import { summaryOf } from '../observability/query.ts';
 import { textOf } from '../observability/span.ts';
 import { viewOf, type RecordedEvent } from '../observability/task-view.ts';
+import { durationText } from '../observability/wording.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { root } from './tree.ts';
 
@@ -240,6 +241,11 @@ test('dashboard: a closed run hides its steps', () => {
   const open = rowsAt(whole.track, events.length, new Set());
   const closed = rowsAt(whole.track, events.length, new Set([run.id]));
   expect(open.length - closed.length).toBe(run.children.length);
+});
+
+test('dashboard: what took a moment is told in milliseconds', () => {
+  const told = [-5, 0, 0.4, 12, 99.4, 99.6, 140, 12_340, 245_000, 3_720_000].map(durationText);
+  expect(told).toEqual(['0ms', '0ms', '0ms', '12ms', '99ms', '0.1s', '0.1s', '12.3s', '4m05s', '1h02m']);
 });
 
 test('dashboard: time is drawn in order, and a long silence is folded', () => {

@@ -1,6 +1,6 @@
 import { useMemo, useRef, type KeyboardEvent, type PointerEvent } from 'react';
 import { shortType } from '../../../schemas/envelope.ts';
-import { durationText } from '../../wording.ts';
+import { durationText, offsetText } from '../../wording.ts';
 import { speeds } from '../model/playhead.ts';
 import { signs, troubles } from '../model/signs.ts';
 import type { TaskRecord } from '../model/task-record.ts';
@@ -143,7 +143,7 @@ export function Scrubber({ record, player, scale, isRunning }: ScrubberProps) {
       </div>
       <div className="ml-auto flex items-center gap-2">
         <span className="mono whitespace-nowrap text-soft" data-testid="cursor">
-          +{durationText(here.atMs - startMs)} · {cursor + 1}/{count}
+          {offsetText(here.atMs - startMs)} · {cursor + 1}/{count}
         </span>
         <select
           aria-label="Speed"

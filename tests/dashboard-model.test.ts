@@ -4,9 +4,15 @@ import { expect, test } from 'vitest';
 import recorded from '../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
 import { conversationOf } from '../observability/dashboard/model/conversation.ts';
 import { diffLines } from '../observability/dashboard/model/diff.ts';
-import { addSample, noMesh, type MeshSample } from '../observability/dashboard/model/mesh-history.ts';
+import {
+  addSample,
+  lateMs,
+  noMesh,
+  poolSpeed,
+  type MeshSample,
+} from '../observability/dashboard/model/mesh-history.ts';
 import { keys } from '../observability/dashboard/model/keys.ts';
-import { meshNotices } from '../observability/dashboard/model/mesh-log.ts';
+import { crashWhy, meshNotices } from '../observability/dashboard/model/mesh-log.ts';
 import { hashOf, placeOf, type Place } from '../observability/dashboard/model/place.ts';
 import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
 import { routingsOf } from '../observability/dashboard/model/routing.ts';
@@ -378,6 +384,44 @@ test('dashboard: the mesh is remembered for the last minutes and no longer', () 
   expect(many.points).toHaveLength(150);
 });
 
+test('dashboard: a process that says nothing is late, and one that is gone is shown so for a minute', () => {
+  const [one, other] = samples[0]!.processes;
+  const from = 1_000_000;
+  const at = (afterMs: number, ...heard: [typeof one, number][]): MeshSample => ({
+    ...samples[0]!,
+    atMs: from + afterMs,
+    processes: heard.map(([process, saidMs]) => ({ ...process!, atMs: from + saidMs })),
+  });
+  // The clock of the other's host is a minute behind.
+  let mesh = addSample(noMesh, at(1000, [one, 0], [other, -60_000]));
+  mesh = addSample(mesh, at(3000, [one, 2000], [other, -58_000]));
+  const late = () => mesh.latest!.processes.map((process) => lateMs(mesh, process));
+  expect(late()).toEqual([undefined, undefined]);
+  mesh = addSample(mesh, at(7000, [one, 2000], [other, -54_000]));
+  expect(late()).toEqual([5000, undefined]);
+  mesh = addSample(mesh, at(9000, [other, -52_000]));
+  expect(mesh.gone.map(({ process, atMs }) => [process.process, atMs - from])).toEqual([
+    [one!.process, 9000],
+  ]);
+  expect(addSample(mesh, at(69_000, [other, 0])).gone).toHaveLength(1);
+  expect(addSample(mesh, at(69_001, [other, 0])).gone).toEqual([]);
+  // One that comes back was not gone.
+  expect(addSample(mesh, at(11_000, [one, 10_000], [other, 0])).gone).toEqual([]);
+});
+
+test('dashboard: the speed of a pool is that of all its replies, or says that it is of one', () => {
+  const inference = samples[0]!.processes.find((one) => one.models)!;
+  const worker = (tokensPerSecond?: number, outputTokensPerSecond?: number) => ({
+    ...inference,
+    models: [{ ...inference.models![0]!, pool: 'local', tokensPerSecond, outputTokensPerSecond }],
+  });
+  const speed = (...workers: ReturnType<typeof worker>[]) =>
+    poolSpeed(workers as MeshSample['processes'], 'local');
+  expect(speed(worker(20), worker(20), worker())).toEqual({ tokensPerSecond: 20, isOfOneReply: true });
+  expect(speed(worker(20, 60), worker(20, 30))).toEqual({ tokensPerSecond: 90, isOfOneReply: false });
+  expect(speed()).toEqual({ tokensPerSecond: 0, isOfOneReply: true });
+});
+
 /** An event of the mesh as it would be stored at a place. */
 const ofMesh = (sequence: number, type: string, data: object): RecordedEvent => ({
   journal: `yard.event.mesh.${type}`,
@@ -428,6 +472,8 @@ test('dashboard: what happened to the mesh is told newest first, with sign, word
     'denied breaker opened: the pool local rests: 5 of 5 calls failed / may be probed at 09:05:00 UTC; failures: 5 timeout',
   ]);
   expect(yard.records.size + yard.touched.size).toBe(0);
+  expect(crashWhy(yard.meshEvents, 'coder.a')).toBe('coder.a was ended by SIGKILL');
+  expect(crashWhy(yard.meshEvents, 'coder.b')).toBeUndefined();
 });
 
 test('dashboard: events of the mesh that were asked for and that came meanwhile are there once, and no more than 200', () => {

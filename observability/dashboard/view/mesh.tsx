@@ -1,7 +1,8 @@
 import { durationText } from '../../wording.ts';
 import type { LivingProcess, PoolState } from '../../../schemas/living.ts';
 import type { TaskSummary } from '../../../schemas/query.ts';
-import type { Mesh } from '../model/mesh-history.ts';
+import { lateMs, poolSpeed, type Mesh } from '../model/mesh-history.ts';
+import { crashWhy } from '../model/mesh-log.ts';
 import type { SignName } from '../model/signs.ts';
 import type { Yard } from '../model/yard.ts';
 import { Chart } from './chart.tsx';
@@ -9,7 +10,7 @@ import { DeadLetters } from './dead-letters.tsx';
 import { Empty } from './empty.tsx';
 import { MeshLog } from './mesh-log.tsx';
 import { bytesText, dollars, shortCount } from './numbers.ts';
-import { Chip, ScriptedChip } from './sign.tsx';
+import { Chip, Glyph, ScriptedChip } from './sign.tsx';
 
 /** Who is alive, what they can do, how busy they are, and what waits. */
 export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
@@ -48,7 +49,7 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
         ) : null}
       </section>
       <Pools pools={pools} mesh={yard.agents} processes={processes} />
-      <Processes processes={processes} mesh={yard.agents} isDemo={isDemo} atMs={latest.atMs} />
+      <Processes processes={processes} yard={yard} atMs={latest.atMs} />
       <section aria-label="Queues" className="panel px-4 py-3">
         <h2 className="m-0 mb-2 text-base font-semibold">Waiting in the inboxes</h2>
         <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(17rem,1fr))] gap-x-8 gap-y-1 p-0">
@@ -59,7 +60,13 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
             >
               <span>{one.consumer}</span>
               <span className={one.waiting > 0 ? 'font-semibold' : 'text-soft'}>
-                {one.waiting} waiting, {one.inHand} in hand
+                <Chart
+                  name={`waiting for ${one.consumer}`}
+                  points={points.map((point) => point.waiting[one.consumer] ?? 0)}
+                  text={`${one.waiting} waiting, ${one.inHand} in hand`}
+                  most={4}
+                  className="h-5 w-16"
+                />
               </span>
             </li>
           ))}
@@ -115,6 +122,7 @@ function Pools({ pools, mesh, processes }: PoolsProps) {
         const models = processes.flatMap((one) =>
           (one.models ?? []).filter((model) => model.pool === pool.pool),
         );
+        const speed = poolSpeed(processes, pool.pool);
         const isScripted = models.some((one) => one.backend === 'scripted') || pool.pool === 'scripted';
         const phase = pool.workers.length === 0 ? undefined : pool.breaker.phase;
         const speeds = mesh.points.map((one) => one.poolTokens[pool.pool] ?? 0);
@@ -130,10 +138,6 @@ function Pools({ pools, mesh, processes }: PoolsProps) {
               {isScripted ? <ScriptedChip /> : null}
             </div>
             {pool.breaker.phase === 'closed' ? null : <p className="m-0 mt-1">{pool.breaker.why}</p>}
-            <p className="m-0 mt-1 text-soft">
-              {pool.models.join(', ')}
-              {models[0]?.quantisation ? `, ${models[0].quantisation}` : ''}
-            </p>
             <Slots busy={pool.slots - pool.freeSlots} all={pool.slots} />
             <p className="m-0 mt-1">
               {pool.waiting} waiting, {pool.inHand} in hand, {pool.workers.length}{' '}
@@ -143,14 +147,44 @@ function Pools({ pools, mesh, processes }: PoolsProps) {
               <Chart
                 name={`tokens a second of pool ${pool.pool}`}
                 points={speeds}
-                text={`${(speeds.at(-1) ?? 0).toFixed(1)} tokens/s a reply`}
+                text={`${speed.tokensPerSecond.toFixed(1)} tokens/s ${speed.isOfOneReply ? 'a reply' : 'together'}`}
               />
             </div>
+            <ul className="m-0 mt-2 list-none space-y-1 p-0">
+              {processes.flatMap((one) =>
+                (one.models ?? [])
+                  .filter((model) => model.pool === pool.pool)
+                  .map((model) => (
+                    <li key={`${one.process} ${model.name}`} className="border-l-2 border-rail pl-3">
+                      <span className="font-medium">{model.name}</span>{' '}
+                      <span className="text-soft">
+                        in {one.process}: {modelFacts(model).join(', ')}
+                      </span>
+                    </li>
+                  )),
+              )}
+            </ul>
           </article>
         );
       })}
     </section>
   );
+}
+
+/** What a worker says of a model that it serves. */
+function modelFacts(model: NonNullable<LivingProcess['models']>[number]): string[] {
+  const { quantisation, contextTokens, slots, freeSlots, queued, threads, memoryBytes } = model;
+  const { gpuMemoryBytes, gpuUtilisation } = model;
+  return [
+    ...(quantisation ? [quantisation] : []),
+    ...(contextTokens ? [`context of ${shortCount(contextTokens)} tokens`] : []),
+    `${freeSlots} of ${slots} slots free`,
+    ...(queued ? [`${queued} queued in it`] : []),
+    ...(threads ? [`${threads} threads`] : []),
+    ...(memoryBytes ? [`memory ${bytesText(memoryBytes)}`] : []),
+    ...(gpuMemoryBytes ? [`GPU memory ${bytesText(gpuMemoryBytes)}`] : []),
+    ...(gpuUtilisation === undefined ? [] : [`GPU ${Math.round(gpuUtilisation)} % busy`]),
+  ];
 }
 
 /** Slots as places on a siding, the taken ones filled; the words say the same. */
@@ -175,15 +209,27 @@ function Slots({ busy, all }: { busy: number; all: number }) {
 
 interface ProcessesProps {
   processes: readonly LivingProcess[];
-  mesh: Mesh;
-  isDemo: boolean;
+  yard: Yard;
   atMs: number;
 }
 
-const processColumns = ['Role', 'Process', 'Busy', 'CPU', 'Memory', 'Threads', 'Up', 'Host', 'Can do'];
+const processColumns = [
+  'Role',
+  'Process',
+  'Health',
+  'Busy',
+  'CPU',
+  'Memory',
+  'Threads',
+  'Up',
+  'Host',
+  'Can do',
+];
 
-function Processes({ processes, mesh, atMs }: ProcessesProps) {
-  const sorted = [...processes].sort(
+function Processes({ processes, yard, atMs }: ProcessesProps) {
+  const mesh = yard.agents;
+  const gone = new Map(mesh.gone.map((one) => [one.process.process, one.atMs]));
+  const sorted = [...processes, ...mesh.gone.map((one) => one.process)].sort(
     (one, other) => one.role.localeCompare(other.role) || one.startedAtMs - other.startedAtMs,
   );
   return (
@@ -205,7 +251,10 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
         </thead>
         <tbody>
           {sorted.map((one) => (
-            <tr key={one.process} className="border-b border-rail/50 last:border-0">
+            <tr
+              key={one.process}
+              className={`border-b border-rail/50 last:border-0 ${gone.has(one.process) ? 'text-soft' : ''}`}
+            >
               <th scope="row" className="px-3 py-1.5 font-semibold">
                 {one.role}
               </th>
@@ -213,7 +262,16 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
                 {one.process.split('.').at(-1)} · {one.pid}
               </td>
               <td className="px-3 align-middle">
-                {one.slots > 0 ? (
+                <Health
+                  lateForMs={lateMs(mesh, one)}
+                  goneForMs={gone.has(one.process) ? atMs - gone.get(one.process)! : undefined}
+                  why={crashWhy(yard.meshEvents, one.process)}
+                />
+              </td>
+              <td className="px-3 align-middle">
+                {gone.has(one.process) ? (
+                  '—'
+                ) : one.slots > 0 ? (
                   <Slots busy={one.busySlots} all={one.slots} />
                 ) : (
                   <span className="text-soft">takes no work</span>
@@ -246,5 +304,35 @@ function Processes({ processes, mesh, atMs }: ProcessesProps) {
         </tbody>
       </table>
     </section>
+  );
+}
+
+interface HealthProps {
+  lateForMs: number | undefined;
+  goneForMs: number | undefined;
+  /** Why it died, where that is known. */
+  why: string | undefined;
+}
+
+/** Whether a process still says how it is. */
+function Health({ lateForMs, goneForMs, why }: HealthProps) {
+  if (goneForMs !== undefined)
+    return (
+      <span className="block min-w-40">
+        <Chip name={why ? 'crash' : 'cancelled'}>gone</Chip>{' '}
+        {goneForMs < 1000 ? 'just now' : `for ${durationText(goneForMs)}`}
+        {why ? `: ${why}` : ''}
+      </span>
+    );
+  if (lateForMs !== undefined)
+    return (
+      <span className="block min-w-40">
+        <Chip name="waits">late</Chip> silent for {durationText(lateForMs)}
+      </span>
+    );
+  return (
+    <span className="inline-flex items-center gap-1.5">
+      <Glyph name="done" /> alive
+    </span>
   );
 }

@@ -142,6 +142,10 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
   await log.getByText('Nothing yet.').waitFor();
   await yard!.admin.jetstream.publish('yard.inbox.role.reviewer.nothing', 'no json');
   await log.getByRole('listitem').getByText('given up').waitFor();
+  const reviewer = yard!.launcher.children().find((child) => child.program === 'reviewer')!;
+  reviewer.kill('SIGKILL');
+  const gone = page.getByRole('row', { name: /^reviewer/ }).filter({ hasText: 'gone' });
+  await gone.waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
   expect(errors).toEqual([]);
   await close();

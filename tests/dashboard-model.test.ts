@@ -17,6 +17,7 @@ import { hashOf, placeOf, type Place } from '../observability/dashboard/model/pl
 import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
 import { routingsOf } from '../observability/dashboard/model/routing.ts';
 import { filterTasks, noFilter } from '../observability/dashboard/model/task-filter.ts';
+import { takeOverAt } from '../observability/dashboard/model/take-over.ts';
 import { extend, noRecord, summaryAt } from '../observability/dashboard/model/task-record.ts';
 import { scaleEndMs, timeScale } from '../observability/dashboard/model/time-scale.ts';
 import { incidentsAt, isOverAt, rowsAt } from '../observability/dashboard/model/track.ts';
@@ -27,6 +28,7 @@ import {
   type Action,
   type Yard,
 } from '../observability/dashboard/model/yard.ts';
+import { makeExamples } from '../observability/dashboard/source/examples.ts';
 import { demoAsked, type Recording } from '../observability/dashboard/source/demo.ts';
 import { generate } from '../observability/dashboard/source/generated.ts';
 import { summaryOf } from '../observability/query.ts';
@@ -228,6 +230,50 @@ test('dashboard: a crash, its resume, a denial and a review that asks for change
   expect(incidentsAt(step, crash.index).map((one) => one.sign)).toEqual(['crash', 'resumed']);
   const run = whole.track.byId.get(step.parent!)!;
   expect(incidentsAt(run, crash.index).map((one) => one.sign)).toEqual(['crash', 'resumed']);
+});
+
+test('dashboard: that a process died and another went on is told in a sentence, from then on and where it happened', () => {
+  const crash = whole.track.incidents[0]!.index;
+  expect(takeOverAt(whole, crash - 1)).toBeUndefined();
+  const died = 'coder died during edit-file src/slots.js';
+  const wentOn = 'another went on at +2.9s, 0.4s after that step began';
+  expect(takeOverAt(whole, crash)).toEqual({ died, wentOn });
+  const told = { died, wentOn: `${wentOn}, found it done and repeated nothing` };
+  expect(takeOverAt(whole, crash + 1)).toEqual(told);
+  expect(takeOverAt(whole, events.length - 1)).toEqual(told);
+  // Of a model call it is a worker that died, and of several the last is told.
+  const asked = events.findLast((one) => shortType(one.event.type) === 'call.intended')!;
+  const { callId } = asked.event.data as { callId: string };
+  const callLost = (sequence: number): RecordedEvent => ({
+    ...asked,
+    sequence,
+    atMs: asked.atMs + 50,
+    event: {
+      ...asked.event,
+      type: 'dev.switchyard.call.taken_over.v1',
+      data: { callId, from: 'inference.a', claim: { process: 'inference.b' } },
+    },
+  });
+  const lost = extend(noRecord(taskId), [...events.slice(0, events.indexOf(asked) + 1), callLost(9000)]);
+  expect(takeOverAt(lost, lost.events.length - 1)).toEqual({
+    died: '2 processes died so far; the last: inference worker died while it answered the reviewer',
+    wentOn: 'another went on at +7.7s, 50ms after that step began',
+  });
+});
+
+test('dashboard: the tasks beside the recorded one are in other states, and say that they are made up', () => {
+  const made = makeExamples(events).map((one) => extend(noRecord(one.taskId), one.events));
+  const rows = made.map((one) => summaryAt(one, Infinity)!);
+  expect(rows.map((one) => one.state)).toEqual(['running', 'paused', 'waiting', 'failed', 'completed']);
+  expect(rows.every((one) => one.goal.startsWith('Made up: ') && !one.isScripted)).toBe(true);
+  expect(new Set(rows.map((one) => one.taskId)).size).toBe(rows.length);
+  for (const record of made) expect(record.track.nodeOfEvent.filter((id) => id === '')).toEqual([]);
+  const [routing] = routingsOf(made[0]!.events);
+  expect(routing!.seen.map((one) => one.choice ?? one.rejected)).toEqual([
+    0,
+    1,
+    expect.stringContaining('tag'),
+  ]);
 });
 
 test('dashboard: at any place of the scrubber a task looks as it did when it had come so far', () => {

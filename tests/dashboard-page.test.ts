@@ -122,6 +122,7 @@ test('page: demo data leads through every view, and says on each that it is demo
     const tree = page.getByRole('treegrid');
     for (const word of ['crashed', 'resumed', 'denied', 'changes asked'])
       await tree.getByText(word, { exact: true }).first().waitFor();
+    await page.getByTestId('take-over').getByText('coder died during edit-file').waitFor();
     // A step and what went in and out.
     await tree.getByText('found done after a restart').click();
     const detail = page.getByRole('region', { name: 'What is selected' });
@@ -147,6 +148,11 @@ test('page: demo data leads through every view, and says on each that it is demo
     expect(await page.getByRole('row').count()).toBeGreaterThan(6);
     await page.getByText('The recorded run had none.').waitFor();
     expect(await ribbon.isVisible()).toBe(true);
+    // One of the recorded processes had been killed just before the last sample.
+    await page
+      .getByRole('row', { name: /^coder/ })
+      .getByText('late', { exact: true })
+      .waitFor();
     // A reload is still the demo.
     await page.reload();
     await page.getByRole('heading', { name: 'Pool scripted' }).waitFor();

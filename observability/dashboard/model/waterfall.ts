@@ -6,6 +6,7 @@ import { runIdOf } from '../../run-view.ts';
 import type { RecordedEvent } from '../../task-view.ts';
 import { durationText, modelText, stepText } from '../../wording.ts';
 import { troubles, type Incident, type SignName } from './signs.ts';
+import { signOfTask, wordOfTask } from './task-signal.ts';
 import type { Track, TrackNode } from './track.ts';
 
 /**
@@ -342,34 +343,4 @@ function bare(
     children: [],
     isScripted: false,
   };
-}
-
-function signOfTask(type: EventOf<'task'>): SignName {
-  switch (type) {
-    case 'task.accepted':
-    case 'task.planned':
-    case 'task.handed_over':
-    case 'task.resumed':
-      return 'given';
-    case 'task.revision_requested':
-      return 'changes';
-    case 'task.waiting':
-      return 'waits';
-    case 'task.paused':
-      return 'paused';
-    case 'task.completed':
-      return 'done';
-    case 'task.rejected':
-    case 'task.failed':
-      return 'failed';
-    case 'task.cancelled':
-      return 'cancelled';
-  }
-}
-
-function wordOfTask(type: EventOf<'task'>, data: unknown): string {
-  const { next, cyclesLeft } = data as { next?: Work; cyclesLeft?: number };
-  if (type === 'task.revision_requested') return `changes asked for, ${cyclesLeft ?? 0} review cycles left`;
-  const word = type.slice('task.'.length).replaceAll('_', ' ');
-  return next ? `${word} to the ${next.role}` : word;
 }

@@ -38,9 +38,9 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
   // Another task is followed from where it is.
   const lastTask = useRef(taskId);
   useEffect(() => {
-    if (lastTask.current !== taskId && !isDemo && !isFollowing) follow();
+    if (lastTask.current !== taskId && !isFollowing) follow();
     lastTask.current = taskId;
-  }, [taskId, isDemo, isFollowing, follow]);
+  }, [taskId, isFollowing, follow]);
 
   useEffect(() => {
     if (place.view === 'task') source.openTask(place.taskId);

@@ -52,13 +52,13 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
       <Processes processes={processes} yard={yard} atMs={latest.atMs} />
       <section aria-label="Queues" className="panel px-4 py-3">
         <h2 className="m-0 mb-2 text-base font-semibold">Waiting in the inboxes</h2>
-        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(17rem,1fr))] gap-x-8 gap-y-1 p-0">
+        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(min(22rem,100%),1fr))] gap-x-8 gap-y-1 p-0">
           {waits.map((one) => (
             <li
               key={one.consumer}
-              className="flex items-baseline justify-between gap-3 border-b border-rail/50 py-1"
+              className="flex items-center justify-between gap-3 border-b border-rail/50 py-1"
             >
-              <span>{one.consumer}</span>
+              <span className="whitespace-nowrap">{one.consumer}</span>
               <span className={one.waiting > 0 ? 'font-semibold' : 'text-soft'}>
                 <Chart
                   name={`waiting for ${one.consumer}`}
@@ -242,7 +242,7 @@ function Processes({ processes, yard, atMs }: ProcessesProps) {
               <th
                 key={heading}
                 scope="col"
-                className="label whitespace-nowrap border-b border-rail px-3 py-1.5"
+                className="label whitespace-nowrap border-b border-rail px-2 py-1.5"
               >
                 {heading}
               </th>
@@ -255,20 +255,20 @@ function Processes({ processes, yard, atMs }: ProcessesProps) {
               key={one.process}
               className={`border-b border-rail/50 last:border-0 ${gone.has(one.process) ? 'text-soft' : ''}`}
             >
-              <th scope="row" className="px-3 py-1.5 font-semibold">
+              <th scope="row" className="px-2 py-1.5 font-semibold">
                 {one.role}
               </th>
-              <td className="mono whitespace-nowrap px-3 text-soft">
+              <td className="mono whitespace-nowrap px-2 text-soft">
                 {one.process.split('.').at(-1)} · {one.pid}
               </td>
-              <td className="px-3 align-middle">
+              <td className="px-2 align-middle">
                 <Health
                   lateForMs={lateMs(mesh, one)}
                   goneForMs={gone.has(one.process) ? atMs - gone.get(one.process)! : undefined}
                   why={crashWhy(yard.meshEvents, one.process)}
                 />
               </td>
-              <td className="px-3 align-middle">
+              <td className="px-2 align-middle">
                 {gone.has(one.process) ? (
                   '—'
                 ) : one.slots > 0 ? (
@@ -277,28 +277,28 @@ function Processes({ processes, yard, atMs }: ProcessesProps) {
                   <span className="text-soft">takes no work</span>
                 )}
               </td>
-              <td className="px-3 align-middle">
+              <td className="px-2 align-middle">
                 <Chart
                   name={`CPU of ${one.process}`}
                   points={mesh.points.map((point) => point.cpu[one.process] ?? 0)}
                   text={`${Math.round(one.cpuPercent ?? 0)} %`}
                   most={100}
-                  className="h-5 w-16"
+                  className="h-5 w-12"
                 />
               </td>
-              <td className="px-3 align-middle">
+              <td className="px-2 align-middle">
                 <Chart
                   name={`memory of ${one.process}`}
                   points={mesh.points.map((point) => point.memory[one.process] ?? 0)}
                   text={bytesText(one.memoryBytes)}
                   most={one.memoryBytes * 1.5}
-                  className="h-5 w-16"
+                  className="h-5 w-12"
                 />
               </td>
-              <td className="px-3 align-middle">{one.threads}</td>
-              <td className="whitespace-nowrap px-3 text-soft">{durationText(atMs - one.startedAtMs)}</td>
-              <td className="whitespace-nowrap px-3 text-soft">{one.host}</td>
-              <td className="mono min-w-40 px-3 text-soft">{one.tags.join(' ') || '—'}</td>
+              <td className="px-2 align-middle">{one.threads}</td>
+              <td className="whitespace-nowrap px-2 text-soft">{durationText(atMs - one.startedAtMs)}</td>
+              <td className="whitespace-nowrap px-2 text-soft">{one.host}</td>
+              <td className="mono min-w-40 px-2 text-soft">{one.tags.join(' ') || '—'}</td>
             </tr>
           ))}
         </tbody>
@@ -326,7 +326,7 @@ function Health({ lateForMs, goneForMs, why }: HealthProps) {
     );
   if (lateForMs !== undefined)
     return (
-      <span className="block min-w-40">
+      <span className="whitespace-nowrap">
         <Chip name="waits">late</Chip> silent for {durationText(lateForMs)}
       </span>
     );

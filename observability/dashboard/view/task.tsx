@@ -12,6 +12,7 @@ import { NowLine } from './latest-task.tsx';
 import { RouterPanel } from './router.tsx';
 import { Scrubber } from './scrubber.tsx';
 import { StateChip } from './state-sign.tsx';
+import { TakeOverLine } from './take-over-line.tsx';
 import { Tracks } from './tracks.tsx';
 import { useNow } from './use-clock.tsx';
 import type { Player } from './use-playhead.tsx';
@@ -88,21 +89,22 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
           <StateChip state={summary.state} />
           <h1
             tabIndex={-1}
-            className="m-0 min-w-0 flex-1 truncate text-lg font-semibold tracking-tight"
+            className="m-0 line-clamp-3 min-w-0 flex-1 break-words text-lg font-semibold tracking-tight max-sm:order-last max-sm:basis-full"
             title={summary.goal}
           >
             {summary.goal}
           </h1>
-          <code className="text-soft" title={taskId}>
+          <code className="ml-auto text-soft" title={taskId}>
             {taskId.slice(0, 8)}
           </code>
         </div>
         <NowLine record={record} cursor={cursor} />
+        <TakeOverLine record={record} cursor={cursor} />
         <div className="mt-1 flex flex-col gap-x-8 gap-y-2 xl:flex-row xl:items-center">
           <div className="min-w-0 flex-1">
             <Tracks track={record.track} view={record.views[cursor]} cursor={cursor} isCompact />
           </div>
-          <div className="xl:max-w-[32rem]">
+          <div className="xl:max-w-[37rem]">
             <Facts task={summary} nowMs={nowMs} />
           </div>
         </div>

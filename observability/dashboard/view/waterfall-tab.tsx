@@ -51,7 +51,7 @@ export const WaterfallTab = memo(function WaterfallTab(props: TabProps) {
     <p className="p-4 text-soft">Choose a step to see what went in and what came out.</p>
   );
   return (
-    <div className="grid h-full min-h-96 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
+    <div className="grid h-full min-h-80 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
       <Waterfall
         record={record}
         cursor={cursor}

@@ -6,13 +6,13 @@ import { runLine } from './run-line.ts';
 import { plainText, span, type Line, type Words } from './span.ts';
 import { taskLine } from './task-line.ts';
 import { advanceView, emptyView, type RecordedEvent, type TaskView } from './task-view.ts';
-import { durationText, modelText } from './wording.ts';
+import { modelText, offsetText } from './wording.ts';
 
 /** One event as a person reads it: when, who, what. `view` is the task's view after this very event (`advanceView`). */
 export function lineOf(recorded: RecordedEvent, view: TaskView): Line {
   const { event } = recorded;
   const words = wordsOf(recorded, view);
-  const offset = `+${durationText(recorded.atMs - (view.startedAtMs || recorded.atMs))}`;
+  const offset = offsetText(recorded.atMs - (view.startedAtMs || recorded.atMs));
   return {
     spans: [
       { text: `${offset.padStart(8)} `, tone: 'dim' },

@@ -2,9 +2,18 @@ import type { Opens } from '../schemas/run.ts';
 import type { Choice, Finding, Spend, TestReport } from '../schemas/work.ts';
 import { plainText, span, type Span } from './span.ts';
 
-/** `0.4s`, `12.3s`, `4m05s`, `1h02m`. */
+/** `12ms`, `0.4s`, `12.3s`, `4m05s`, `1h02m`. */
 export function durationText(milliseconds: number): string {
-  const seconds = Math.max(0, milliseconds) / 1000;
+  const lasts = Math.round(Math.max(0, milliseconds));
+  // Of what is this short, tenths of a second say nothing.
+  return lasts < 100 ? `${lasts}ms` : secondsText(lasts);
+}
+
+/** `+0.0s`, `+4m05s`: when it was, since a start; all in a column have their seconds at one place. */
+export const offsetText = (milliseconds: number): string => `+${secondsText(Math.max(0, milliseconds))}`;
+
+function secondsText(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
   if (seconds < 60) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   const pad = (value: number) => String(value).padStart(2, '0');

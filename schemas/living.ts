@@ -9,7 +9,12 @@ const modelLoad = Type.Object(
     slots: count('Replies it writes at a time'),
     freeSlots: count('Those that are free'),
     queued: Type.Optional(count('Calls taken that wait inside the process')),
-    tokensPerSecond: Type.Optional(Type.Number()),
+    tokensPerSecond: Type.Optional(
+      Type.Number({ description: 'Of one reply, over those of the last minute' }),
+    ),
+    outputTokensPerSecond: Type.Optional(
+      Type.Number({ description: 'Of all its replies together, in the last seconds, where it can tell' }),
+    ),
     contextTokens: Type.Optional(Type.Integer()),
     quantisation: Type.Optional(Type.String()),
     tags: Type.Array(Type.String()),

@@ -89,6 +89,17 @@ test('page of a mesh: without the link nothing is told, and the link leaves the 
   await close();
 }, 60_000);
 
+test('page of a mesh: an address that names no task says so, and follows the mesh all the same', async () => {
+  const { page, errors, close } = await openPage();
+  await page.goto(`http://127.0.0.1:${yard!.pagePort}/#/task/nobody`);
+  await page.reload();
+  await isLive(page);
+  await page.getByRole('heading', { name: 'This mesh has no such task' }).waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
+  expect(errors).toEqual([]);
+  await close();
+}, 60_000);
+
 test('page of a mesh: a task appears, is followed to its end, and is found by filters', async () => {
   const { page, errors, close } = await openPage();
   const taskId = await submitSlots('First of two');
@@ -131,6 +142,10 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
   await log.getByText('Nothing yet.').waitFor();
   await yard!.admin.jetstream.publish('yard.inbox.role.reviewer.nothing', 'no json');
   await log.getByRole('listitem').getByText('given up').waitFor();
+  const reviewer = yard!.launcher.children().find((child) => child.program === 'reviewer')!;
+  reviewer.kill('SIGKILL');
+  const gone = page.getByRole('row', { name: /^reviewer/ }).filter({ hasText: 'gone' });
+  await gone.waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
   expect(errors).toEqual([]);
   await close();

@@ -4,22 +4,37 @@ import { expect, test } from 'vitest';
 import recorded from '../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
 import { conversationOf } from '../observability/dashboard/model/conversation.ts';
 import { diffLines } from '../observability/dashboard/model/diff.ts';
-import { addSample, noMesh, type MeshSample } from '../observability/dashboard/model/mesh-history.ts';
+import {
+  addSample,
+  lateMs,
+  noMesh,
+  poolSpeed,
+  type MeshSample,
+} from '../observability/dashboard/model/mesh-history.ts';
 import { keys } from '../observability/dashboard/model/keys.ts';
-import { meshNotices } from '../observability/dashboard/model/mesh-log.ts';
+import { crashWhy, meshNotices } from '../observability/dashboard/model/mesh-log.ts';
 import { hashOf, placeOf, type Place } from '../observability/dashboard/model/place.ts';
 import { nextAfterMs, nextTrouble } from '../observability/dashboard/model/playhead.ts';
 import { routingsOf } from '../observability/dashboard/model/routing.ts';
 import { filterTasks, noFilter } from '../observability/dashboard/model/task-filter.ts';
+import { takeOverAt } from '../observability/dashboard/model/take-over.ts';
 import { extend, noRecord, summaryAt } from '../observability/dashboard/model/task-record.ts';
-import { timeScale } from '../observability/dashboard/model/time-scale.ts';
+import { scaleEndMs, timeScale } from '../observability/dashboard/model/time-scale.ts';
 import { incidentsAt, isOverAt, rowsAt } from '../observability/dashboard/model/track.ts';
-import { advanceYard, emptyYard, type Action, type Yard } from '../observability/dashboard/model/yard.ts';
+import {
+  advanceYard,
+  emptyYard,
+  mostTasks,
+  type Action,
+  type Yard,
+} from '../observability/dashboard/model/yard.ts';
+import { makeExamples } from '../observability/dashboard/source/examples.ts';
 import { demoAsked, type Recording } from '../observability/dashboard/source/demo.ts';
 import { generate } from '../observability/dashboard/source/generated.ts';
 import { summaryOf } from '../observability/query.ts';
 import { textOf } from '../observability/span.ts';
 import { viewOf, type RecordedEvent } from '../observability/task-view.ts';
+import { durationText } from '../observability/wording.ts';
 import { shortType } from '../schemas/envelope.ts';
 import { root } from './tree.ts';
 
@@ -42,6 +57,25 @@ test('dashboard: however its events come, a task looks the same', () => {
   }
   // The row is the one that the read side would answer.
   expect(atOnce.tasks.get(taskId)).toEqual(summaryOf(viewOf(events), events[0]!.sequence));
+});
+
+test('dashboard: a bar to which nothing new happened stays what it is, and what was known before is not changed', () => {
+  let record = noRecord(taskId);
+  for (const [index, event] of events.entries()) {
+    const before = record.track;
+    const asItWas = structuredClone(before);
+    record = extend(record, [event]);
+    expect(before).toEqual(asItWas);
+    const { track } = record;
+    expect(track).toEqual(extend(noRecord(taskId), events.slice(0, index + 1)).track);
+    for (const [id, node] of track.byId) {
+      const known = before.byId.get(id);
+      if (known !== node) expect(node, id).not.toEqual(known);
+      const siblings = node.parent ? track.byId.get(node.parent)!.children : track.top;
+      expect(siblings.filter((one) => one.id === id)).toEqual([node]);
+      expect(siblings.includes(node)).toBe(true);
+    }
+  }
 });
 
 test('dashboard: events that come twice, or overlap after a break, are counted once and leave no gap', () => {
@@ -100,6 +134,75 @@ test('dashboard: what a model writes is shown until its reply is recorded', () =
   expect(advanceYard(yard, { do: 'events', events: [events[completed]!] }).liveTexts.size).toBe(0);
 });
 
+test('dashboard: what a model writes for a task that nobody looks at is dropped once its reply is recorded', () => {
+  const completed = events.findIndex((one) => shortType(one.event.type) === 'call.completed');
+  const live = (callId: string): Action => ({
+    do: 'live',
+    kind: 'text',
+    data: { callId, text: 'a' },
+    atMs: 1,
+  });
+  const { callId } = events[completed]!.event.data as { callId: string };
+  const row = { ...summaryAt(whole, 3)!, lastSequence: 1 };
+  const yard = after({ do: 'list', tasks: [row], isWhole: true }, live(callId), live('another'));
+  const answered = advanceYard(yard, { do: 'events', events: [events[completed]!] });
+  expect(answered.records.size).toBe(0);
+  expect([...answered.liveTexts.keys()]).toEqual(['another']);
+  // One whose end is never heard of gives way to newer ones.
+  const many = Array.from({ length: 250 }, (_, index) => live(`call ${index}`)).reduce(advanceYard, answered);
+  expect(many.liveTexts.size).toBe(200);
+  expect(many.liveTexts.has('call 249')).toBe(true);
+});
+
+/** The recorded events as those of another task, later in the record. */
+const again = (id: string, from: number, list: readonly RecordedEvent[] = events): RecordedEvent[] =>
+  list.map((one) => ({
+    ...(JSON.parse(JSON.stringify(one).replaceAll(taskId, id)) as RecordedEvent),
+    sequence: one.sequence + from,
+    atMs: one.atMs + from,
+  }));
+
+test('dashboard: a page that is open for long keeps the tasks that are at work, looked at or the last that ended', () => {
+  let yard = after({ do: 'open', taskId: 'task-2' });
+  const atWork = again('at-work', 10, events.slice(0, 12));
+  yard = advanceYard(yard, { do: 'events', events: atWork });
+  for (let index = 0; index < 30; index += 1)
+    yard = advanceYard(yard, { do: 'events', events: again(`task-${index}`, 1000 * (index + 1)) });
+  const kept = Array.from({ length: 20 }, (_, index) => `task-${index + 10}`);
+  expect([...yard.records.keys()]).toEqual(['at-work', 'task-2', ...kept]);
+  expect(yard.tasks.size).toBe(31);
+  // What was dropped is a row like any other, and whole again once it is asked for.
+  yard = advanceYard(yard, { do: 'events', events: again('task-5', 99_000, events.slice(-1)) });
+  expect([...yard.touched]).toEqual(['task-5']);
+  yard = after({ do: 'open', taskId: 'task-5' });
+  yard = advanceYard(yard, { do: 'record', taskId: 'task-5', events: again('task-5', 6000) });
+  expect(yard.records.get('task-5')!.events).toHaveLength(events.length);
+  // Looked at is what was looked at last.
+  for (let index = 0; index < 25; index += 1)
+    yard = advanceYard(yard, { do: 'open', taskId: `task-${index}` });
+  expect([...yard.opened]).toEqual(Array.from({ length: 20 }, (_, index) => `task-${index + 5}`));
+  expect(advanceYard(yard, { do: 'anew' }).opened).toBe(yard.opened);
+});
+
+test('dashboard: the list keeps the newest tasks, and what is loaded whole', () => {
+  const row = summaryAt(whole, Infinity)!;
+  const rows = Array.from({ length: mostTasks + 5 }, (_, index) => ({
+    ...row,
+    taskId: `task-${index}`,
+    startedAtMs: row.startedAtMs + 1 + index,
+  }));
+  const yard = after({ do: 'record', taskId, events }, { do: 'list', tasks: rows, isWhole: true });
+  expect(yard.tasks.size).toBe(mostTasks + 1);
+  expect([yard.tasks.has(taskId), yard.tasks.has('task-4'), yard.tasks.has('task-5')]).toEqual([
+    true,
+    false,
+    true,
+  ]);
+  const fresh = again('fresh', 100_000_000, events.slice(0, 3));
+  const more = advanceYard(yard, { do: 'events', events: fresh });
+  expect(more.tasks.has('fresh') && !more.tasks.has('task-5')).toBe(true);
+});
+
 test('dashboard: every event of a task is on a bar, and every bar opens before it closes', () => {
   const { track } = whole;
   expect(track.nodeOfEvent).toHaveLength(events.length);
@@ -129,6 +232,50 @@ test('dashboard: a crash, its resume, a denial and a review that asks for change
   expect(incidentsAt(run, crash.index).map((one) => one.sign)).toEqual(['crash', 'resumed']);
 });
 
+test('dashboard: that a process died and another went on is told in a sentence, from then on and where it happened', () => {
+  const crash = whole.track.incidents[0]!.index;
+  expect(takeOverAt(whole, crash - 1)).toBeUndefined();
+  const died = 'coder died during edit-file src/slots.js';
+  const wentOn = 'another went on at +2.9s, 0.4s after that step began';
+  expect(takeOverAt(whole, crash)).toEqual({ died, wentOn });
+  const told = { died, wentOn: `${wentOn}, found it done and repeated nothing` };
+  expect(takeOverAt(whole, crash + 1)).toEqual(told);
+  expect(takeOverAt(whole, events.length - 1)).toEqual(told);
+  // Of a model call it is a worker that died, and of several the last is told.
+  const asked = events.findLast((one) => shortType(one.event.type) === 'call.intended')!;
+  const { callId } = asked.event.data as { callId: string };
+  const callLost = (sequence: number): RecordedEvent => ({
+    ...asked,
+    sequence,
+    atMs: asked.atMs + 50,
+    event: {
+      ...asked.event,
+      type: 'dev.switchyard.call.taken_over.v1',
+      data: { callId, from: 'inference.a', claim: { process: 'inference.b' } },
+    },
+  });
+  const lost = extend(noRecord(taskId), [...events.slice(0, events.indexOf(asked) + 1), callLost(9000)]);
+  expect(takeOverAt(lost, lost.events.length - 1)).toEqual({
+    died: '2 processes died so far; the last: inference worker died while it answered the reviewer',
+    wentOn: 'another went on at +7.7s, 50ms after that step began',
+  });
+});
+
+test('dashboard: the tasks beside the recorded one are in other states, and say that they are made up', () => {
+  const made = makeExamples(events).map((one) => extend(noRecord(one.taskId), one.events));
+  const rows = made.map((one) => summaryAt(one, Infinity)!);
+  expect(rows.map((one) => one.state)).toEqual(['running', 'paused', 'waiting', 'failed', 'completed']);
+  expect(rows.every((one) => one.goal.startsWith('Made up: ') && !one.isScripted)).toBe(true);
+  expect(new Set(rows.map((one) => one.taskId)).size).toBe(rows.length);
+  for (const record of made) expect(record.track.nodeOfEvent.filter((id) => id === '')).toEqual([]);
+  const [routing] = routingsOf(made[0]!.events);
+  expect(routing!.seen.map((one) => one.choice ?? one.rejected)).toEqual([
+    0,
+    1,
+    expect.stringContaining('tag'),
+  ]);
+});
+
 test('dashboard: at any place of the scrubber a task looks as it did when it had come so far', () => {
   for (let cursor = 0; cursor < events.length; cursor += 1) {
     const then = extend(noRecord(taskId), events.slice(0, cursor + 1));
@@ -148,6 +295,11 @@ test('dashboard: a closed run hides its steps', () => {
   expect(open.length - closed.length).toBe(run.children.length);
 });
 
+test('dashboard: what took a moment is told in milliseconds', () => {
+  const told = [-5, 0, 0.4, 12, 99.4, 99.6, 140, 12_340, 245_000, 3_720_000].map(durationText);
+  expect(told).toEqual(['0ms', '0ms', '0ms', '12ms', '99ms', '0.1s', '0.1s', '12.3s', '4m05s', '1h02m']);
+});
+
 test('dashboard: time is drawn in order, and a long silence is folded', () => {
   const hour = 3_600_000;
   const scale = timeScale([0, 1000, 2000, 2000 + hour, 3000 + hour], 0);
@@ -159,6 +311,17 @@ test('dashboard: time is drawn in order, and a long silence is folded', () => {
   expect(places[1]! - places[0]!).toBeCloseTo(places[4]! - places[3]!, 5);
   expect(scale.inverse(scale.at(1500))).toBeCloseTo(1500, 3);
   expect(timeScale([5], 5).at(5)).toBe(0);
+});
+
+test('dashboard: the scale of a task that goes on ends after now, and is seldom another one', () => {
+  const from = 1_000_000;
+  for (const lasts of [0, 1, 200, 5000, 3_600_000]) {
+    const end = scaleEndMs(from, from + lasts);
+    expect(end - from).toBeGreaterThanOrEqual(lasts);
+    expect(end - from).toBeLessThanOrEqual(lasts * 1.02 + 1);
+  }
+  const ends = Array.from({ length: 300 }, (_, tick) => scaleEndMs(from, from + 3_600_000 + tick * 200));
+  expect(new Set(ends).size).toBeLessThan(4);
 });
 
 test('dashboard: playing keeps the time between events but waits for no long silence', () => {
@@ -267,6 +430,44 @@ test('dashboard: the mesh is remembered for the last minutes and no longer', () 
   expect(many.points).toHaveLength(150);
 });
 
+test('dashboard: a process that says nothing is late, and one that is gone is shown so for a minute', () => {
+  const [one, other] = samples[0]!.processes;
+  const from = 1_000_000;
+  const at = (afterMs: number, ...heard: [typeof one, number][]): MeshSample => ({
+    ...samples[0]!,
+    atMs: from + afterMs,
+    processes: heard.map(([process, saidMs]) => ({ ...process!, atMs: from + saidMs })),
+  });
+  // The clock of the other's host is a minute behind.
+  let mesh = addSample(noMesh, at(1000, [one, 0], [other, -60_000]));
+  mesh = addSample(mesh, at(3000, [one, 2000], [other, -58_000]));
+  const late = () => mesh.latest!.processes.map((process) => lateMs(mesh, process));
+  expect(late()).toEqual([undefined, undefined]);
+  mesh = addSample(mesh, at(7000, [one, 2000], [other, -54_000]));
+  expect(late()).toEqual([5000, undefined]);
+  mesh = addSample(mesh, at(9000, [other, -52_000]));
+  expect(mesh.gone.map(({ process, atMs }) => [process.process, atMs - from])).toEqual([
+    [one!.process, 9000],
+  ]);
+  expect(addSample(mesh, at(69_000, [other, 0])).gone).toHaveLength(1);
+  expect(addSample(mesh, at(69_001, [other, 0])).gone).toEqual([]);
+  // One that comes back was not gone.
+  expect(addSample(mesh, at(11_000, [one, 10_000], [other, 0])).gone).toEqual([]);
+});
+
+test('dashboard: the speed of a pool is that of all its replies, or says that it is of one', () => {
+  const inference = samples[0]!.processes.find((one) => one.models)!;
+  const worker = (tokensPerSecond?: number, outputTokensPerSecond?: number) => ({
+    ...inference,
+    models: [{ ...inference.models![0]!, pool: 'local', tokensPerSecond, outputTokensPerSecond }],
+  });
+  const speed = (...workers: ReturnType<typeof worker>[]) =>
+    poolSpeed(workers as MeshSample['processes'], 'local');
+  expect(speed(worker(20), worker(20), worker())).toEqual({ tokensPerSecond: 20, isOfOneReply: true });
+  expect(speed(worker(20, 60), worker(20, 30))).toEqual({ tokensPerSecond: 90, isOfOneReply: false });
+  expect(speed()).toEqual({ tokensPerSecond: 0, isOfOneReply: true });
+});
+
 /** An event of the mesh as it would be stored at a place. */
 const ofMesh = (sequence: number, type: string, data: object): RecordedEvent => ({
   journal: `yard.event.mesh.${type}`,
@@ -317,6 +518,8 @@ test('dashboard: what happened to the mesh is told newest first, with sign, word
     'denied breaker opened: the pool local rests: 5 of 5 calls failed / may be probed at 09:05:00 UTC; failures: 5 timeout',
   ]);
   expect(yard.records.size + yard.touched.size).toBe(0);
+  expect(crashWhy(yard.meshEvents, 'coder.a')).toBe('coder.a was ended by SIGKILL');
+  expect(crashWhy(yard.meshEvents, 'coder.b')).toBeUndefined();
 });
 
 test('dashboard: events of the mesh that were asked for and that came meanwhile are there once, and no more than 200', () => {

@@ -77,11 +77,29 @@ const openTask = async (page: Page) => {
   await page.keyboard.press('Enter');
   await page.getByRole('treegrid').waitFor();
 };
+const focused = (page: Page) =>
+  page.evaluate('document.activeElement.getAttribute("role") ?? document.activeElement.tagName');
+/** From part to part by Tab, as somebody without a mouse gets there. */
+async function tabTo(page: Page, role: string): Promise<void> {
+  for (let steps = 0; steps < 40; steps += 1) {
+    if ((await focused(page)) === role) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`the keyboard does not get to the ${role}`);
+}
 const valueOf = async (page: Page) => Number(await page.getByRole('slider').getAttribute('aria-valuenow'));
 const activeText = async (page: Page, role: 'treegrid' | 'grid') => {
   const id = await page.getByRole(role).getAttribute('aria-activedescendant');
   return (await page.locator(`#${id}`).textContent()) ?? '';
 };
+
+/** Whether the keyboard's row is within the window and the list that scrolls it. */
+const isActiveInSight = `(() => {
+  const list = document.querySelector('[role=grid]');
+  const row = document.getElementById(list.getAttribute('aria-activedescendant')).getBoundingClientRect();
+  const seen = list.getBoundingClientRect();
+  return row.top >= Math.max(0, seen.top) && row.bottom <= Math.min(innerHeight, seen.bottom);
+})()`;
 
 test(`page: what is loaded first stays below ${mostKilobytes} KB`, () => {
   const files = readdirSync(join(builtPage, 'assets'));
@@ -104,6 +122,7 @@ test('page: demo data leads through every view, and says on each that it is demo
     const tree = page.getByRole('treegrid');
     for (const word of ['crashed', 'resumed', 'denied', 'changes asked'])
       await tree.getByText(word, { exact: true }).first().waitFor();
+    await page.getByTestId('take-over').getByText('coder died during edit-file').waitFor();
     // A step and what went in and out.
     await tree.getByText('found done after a restart').click();
     const detail = page.getByRole('region', { name: 'What is selected' });
@@ -129,6 +148,11 @@ test('page: demo data leads through every view, and says on each that it is demo
     expect(await page.getByRole('row').count()).toBeGreaterThan(6);
     await page.getByText('The recorded run had none.').waitFor();
     expect(await ribbon.isVisible()).toBe(true);
+    // One of the recorded processes had been killed just before the last sample.
+    await page
+      .getByRole('row', { name: /^coder/ })
+      .getByText('late', { exact: true })
+      .waitFor();
     // A reload is still the demo.
     await page.reload();
     await page.getByRole('heading', { name: 'Pool scripted' }).waitFor();
@@ -156,9 +180,11 @@ test('page: everything is reached by the keyboard alone, and focus comes back', 
     expect(await page.evaluate('document.activeElement.textContent')).toContain('Skip');
     await page.keyboard.press('Enter');
     expect(await page.evaluate('document.activeElement.id')).toBe('main');
-    await openTask(page);
-    const tree = page.getByRole('treegrid');
-    await tree.focus();
+    await tabTo(page, 'grid');
+    await page.keyboard.press('Enter');
+    await page.getByRole('treegrid').waitFor();
+    expect(await focused(page)).toBe('H1');
+    await tabTo(page, 'treegrid');
     await page.keyboard.press('Home');
     expect(await activeText(page, 'treegrid')).toContain('accepted');
     await page.keyboard.press('ArrowDown');
@@ -205,6 +231,34 @@ test('page: everything is reached by the keyboard alone, and focus comes back', 
       await page.getByRole('tab', { name: tab, selected: true }).waitFor();
     }
     await page.getByRole('grid', { name: 'All events' }).getByText('task.completed').waitFor();
+  }));
+
+test('page: who comes back to the list finds it as it was left, with the keyboard on its row', () =>
+  withPage({ hash: '#demo=300', width: 360, height: 700 }, async (page) => {
+    const list = page.getByRole('grid', { name: 'Tasks' });
+    await page.getByLabel('State').selectOption('running');
+    await page.getByLabel('Text in goal').fill('longer goal');
+    const shown = page.getByText(/^\d+ of 302 tasks$/);
+    await shown.waitFor();
+    const count = await shown.textContent();
+    await tabTo(page, 'grid');
+    for (const key of ['End', 'ArrowUp', 'ArrowUp', 'Enter']) await page.keyboard.press(key);
+    await page.getByRole('heading', { level: 1, name: 'longer goal' }).waitFor();
+    const goal = (await page.getByRole('heading', { level: 1 }).textContent())!;
+    expect(await focused(page)).toBe('H1');
+    await page.goBack();
+    await list.waitFor();
+    expect(await focused(page)).toBe('grid');
+    expect(await activeText(page, 'grid')).toContain(goal);
+    expect(await page.getByLabel('Text in goal').inputValue()).toBe('longer goal');
+    expect(await page.getByText(/^\d+ of 302 tasks$/).textContent()).toBe(count);
+    expect(await page.evaluate(isActiveInSight)).toBe(true);
+    // To another view and back is no other way.
+    await page.getByRole('link', { name: 'Mesh' }).press('Enter');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Mesh');
+    await page.getByRole('link', { name: 'Tasks', exact: true }).press('Enter');
+    expect(await activeText(page, 'grid')).toContain(goal);
+    expect(await focused(page)).toBe('grid');
   }));
 
 test.each([

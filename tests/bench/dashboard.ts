@@ -1,4 +1,8 @@
 import type { Page } from 'playwright-core';
+import recorded from '../../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
+import { extend, noRecord } from '../../observability/dashboard/model/task-record.ts';
+import type { Recording } from '../../observability/dashboard/source/demo.ts';
+import { generate } from '../../observability/dashboard/source/generated.ts';
 import { isMissing, launchBrowser } from '../browser/launch.ts';
 import { buildPage, servePage } from '../browser/page-server.ts';
 
@@ -17,6 +21,7 @@ const scrub = `(one, now) => {
   one.dispatchEvent(new PointerEvent('pointermove', at));
 }`;
 
+append();
 buildPage();
 const [browser, served] = await Promise.all([launchBrowser(), servePage()]);
 if (isMissing(browser)) {
@@ -58,6 +63,23 @@ await page.getByRole('button', { name: 'Play' }).click();
 report('play at 16 times the speed', await framesWhile(page, '[role=slider]', 'one => {}'));
 await browser.close();
 await served.stop();
+
+/** A task that is followed while it goes on: what one more event costs, without the drawing. */
+function append(): void {
+  const made = generate((recorded as unknown as Recording).events, steps);
+  const more = 400;
+  let record = extend(noRecord(made.taskId), made.events.slice(0, -more));
+  const times = made.events.slice(-more).map((event) => {
+    const beganAtMs = performance.now();
+    record = extend(record, [event]);
+    return performance.now() - beganAtMs;
+  });
+  const sorted = times.toSorted((one, other) => one - other);
+  const at = (part: number) => sorted[Math.floor(part * (more - 1))]!.toFixed(1);
+  console.log(
+    `append while following: one more event to ${record.events.length}: half below ${at(0.5)} ms, 95 % below ${at(0.95)} ms, longest ${at(1)} ms`,
+  );
+}
 
 /** Scrolls by so many pixels a frame. */
 function scrollBy(pixels: number): string {

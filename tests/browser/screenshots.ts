@@ -6,8 +6,8 @@ import { isMissing, launchBrowser } from './launch.ts';
 import { buildPage, servePage } from './page-server.ts';
 
 /**
- * Makes the pictures of the dashboard: `node tests/browser/screenshots.ts`, into docs/images, or into the folder that is
- * named. They show the recorded run, so they are the same each time but for what was changed in the page.
+ * Makes the pictures of the dashboard: `npm run screenshots`, into docs/images, or into the folder that is
+ * named. They show the demo data, so they are the same each time but for what was changed in the page.
  */
 const folder = process.argv[2] ?? join(root, 'docs/images');
 mkdirSync(folder, { recursive: true });
@@ -23,13 +23,13 @@ const shots: [
   look: { width: number; height: number; theme: 'dark' | 'light' },
   go: (page: Page) => Promise<void>,
 ][] = [
-  ['dashboard-task-dark', { width: 1280, height: 800, theme: 'dark' }, atCrash],
-  ['dashboard-task-light', { width: 1280, height: 800, theme: 'light' }, atCrash],
-  ['dashboard-tasks-dark', { width: 1280, height: 680, theme: 'dark' }, async () => {}],
-  ['dashboard-tasks-light', { width: 1280, height: 680, theme: 'light' }, async () => {}],
-  ['dashboard-router-dark', { width: 1280, height: 800, theme: 'dark' }, (page) => atTab(page, 'Router')],
-  ['dashboard-mesh-light', { width: 1280, height: 800, theme: 'light' }, atMesh],
-  ['dashboard-narrow-dark', { width: 360, height: 740, theme: 'dark' }, atCrash],
+  ['dashboard-task-dark', { width: 1280, height: 900, theme: 'dark' }, atCrash],
+  ['dashboard-task-light', { width: 1280, height: 900, theme: 'light' }, atCrash],
+  ['dashboard-tasks-dark', { width: 1280, height: 850, theme: 'dark' }, async () => {}],
+  ['dashboard-tasks-light', { width: 1280, height: 850, theme: 'light' }, async () => {}],
+  ['dashboard-router-dark', { width: 1280, height: 950, theme: 'dark' }, atRouter],
+  ['dashboard-mesh-light', { width: 1280, height: 960, theme: 'light' }, atMesh],
+  ['dashboard-narrow-dark', { width: 360, height: 860, theme: 'dark' }, atCrash],
 ];
 
 for (const [name, { width, height, theme }, go] of shots) {
@@ -54,20 +54,25 @@ async function openTask(page: Page): Promise<void> {
   await page.getByRole('treegrid').waitFor();
 }
 
-/** The moment after the coder was killed and another has gone on. */
+/** The moment after the coder was killed: another has gone on and found the edit done. */
 async function atCrash(page: Page): Promise<void> {
   await openTask(page);
   await page.getByRole('slider').press('Home');
   await page.getByRole('button', { name: 'Next failure' }).click();
   await page.getByRole('button', { name: 'One event on' }).click();
-  await page.getByRole('slider').press('PageUp');
-  await page.getByText('denied').first().waitFor();
+  await page.getByText('after a crash').first().waitFor();
+  // The row that says it, and beside it what was changed.
+  const step = page.getByRole('treegrid').getByRole('row', { level: 2 }).filter({ hasText: 'crashed' });
+  if (page.viewportSize()!.width > 1000) await step.click({ position: { x: 5, y: 5 } });
 }
 
-async function atTab(page: Page, name: string): Promise<void> {
+/** A task whose router had models to choose from. */
+async function atRouter(page: Page): Promise<void> {
+  await page.getByLabel('Text in goal').fill('leap years');
+  await page.getByText(/^1 of/).waitFor();
   await openTask(page);
-  await page.getByRole('tab', { name }).click();
-  await page.getByRole('tab', { name, selected: true }).waitFor();
+  await page.getByRole('tab', { name: 'Router' }).click();
+  await page.getByRole('tab', { name: 'Router', selected: true }).waitFor();
 }
 
 async function atMesh(page: Page): Promise<void> {

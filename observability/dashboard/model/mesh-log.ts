@@ -53,6 +53,15 @@ const signOfType: Record<EventOf<'mesh'>, { sign: SignName; word: string }> = {
   'mesh.dead_lettered': { sign: 'failed', word: 'given up' },
 };
 
+/** Why a process died, where that was said; newest events last. */
+export function crashWhy(events: readonly RecordedEvent[], process: string): string | undefined {
+  const crash = events.findLast(
+    ({ event }) =>
+      shortType(event.type) === 'mesh.crash' && (event.data as DataOf<'mesh.crash'>).process === process,
+  );
+  return crash && (crash.event.data as DataOf<'mesh.crash'>).why;
+}
+
 function noticeOf(recorded: RecordedEvent): MeshNotice {
   const type = shortType(recorded.event.type);
   const line = lineOf(recorded, emptyView);

@@ -37,7 +37,7 @@ export function extend(record: TaskRecord, events: readonly RecordedEvent[]): Ta
     view = advanceView(view, one);
     views.push(view);
   }
-  return { taskId: record.taskId, events: all, views, track: waterfallOf(all) };
+  return { taskId: record.taskId, events: all, views, track: waterfallOf(record.track, fresh) };
 }
 
 /** The row of the list as it was after the event at `cursor`. */

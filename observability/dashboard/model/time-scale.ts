@@ -14,6 +14,16 @@ export interface TimeScale {
 const foldedPart = 0.06;
 const leastFoldMs = 4000;
 
+/**
+ * Where the scale of a task that goes on ends: a little after now, in steps of the time that it has taken, so that a long
+ * task's scale is not made anew with each tick of a clock.
+ */
+export function scaleEndMs(fromMs: number, nowMs: number): number {
+  const lasts = Math.max(1, nowMs - fromMs);
+  const step = 2 ** Math.max(0, Math.floor(Math.log2(lasts / 64)));
+  return fromMs + Math.ceil(lasts / step) * step;
+}
+
 /** `times` in order; `toMs` is where the scale ends, such as now. */
 export function timeScale(times: readonly number[], toMs: number): TimeScale {
   const fromMs = times[0] ?? toMs;

@@ -45,9 +45,24 @@ export interface Track {
   nodeOfEvent: string[];
   /** All that happened, in order. */
   incidents: Incident[];
+  /** What more bars are laid by. */
+  open: {
+    /** The step of each run that has no result yet. */
+    stepOfRun: ReadonlyMap<string, string>;
+    /** The models of each run, in the order in which they are asked. */
+    modelsOfRun: ReadonlyMap<string, string[]>;
+    /** A pause or a wait of the manager that goes on. */
+    stop?: string | undefined;
+  };
 }
 
-export const emptyTrack: Track = { top: [], byId: new Map(), nodeOfEvent: [], incidents: [] };
+export const emptyTrack: Track = {
+  top: [],
+  byId: new Map(),
+  nodeOfEvent: [],
+  incidents: [],
+  open: { stepOfRun: new Map(), modelsOfRun: new Map() },
+};
 
 /** The bars that can be seen once the events up to `cursor` have happened, in the order of the tree. */
 export function rowsAt(track: Track, cursor: number, closedRuns: ReadonlySet<string>): TrackNode[] {

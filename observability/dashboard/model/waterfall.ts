@@ -6,33 +6,52 @@ import { runIdOf } from '../../run-view.ts';
 import type { RecordedEvent } from '../../task-view.ts';
 import { durationText, modelText, stepText } from '../../wording.ts';
 import { troubles, type Incident, type SignName } from './signs.ts';
+import { signOfTask, wordOfTask } from './task-signal.ts';
 import type { Track, TrackNode } from './track.ts';
 
-/** A task's events as the bars of a waterfall. */
-export function waterfallOf(events: readonly RecordedEvent[]): Track {
-  const layer = openLayer();
-  events.forEach((recorded, index) => layer.lay(recorded, index));
-  for (const node of layer.track.byId.values()) {
-    const { closeIndex = Infinity, incidents, events: places } = node;
-    node.settledIndex = Math.max(closeIndex, incidents.at(-1)?.index ?? 0, places.at(-1) ?? 0);
-  }
-  return layer.track;
+/**
+ * A task's events as the bars of a waterfall: `known` with those that came after it. A bar to which nothing new happened
+ * is the same object as before; `known` stays as it is.
+ */
+export function waterfallOf(known: Track, fresh: readonly RecordedEvent[]): Track {
+  const layer = openLayer(known);
+  const from = known.nodeOfEvent.length;
+  fresh.forEach((recorded, index) => layer.lay(recorded, from + index));
+  return layer.track();
 }
 
-function openLayer() {
-  const top: TrackNode[] = [];
-  const byId = new Map<string, TrackNode>();
-  const nodeOfEvent: string[] = [];
-  const incidents: Incident[] = [];
-  /** The step of each run that has no result yet. */
-  const openSteps = new Map<string, TrackNode>();
-  /** A pause or a wait of the manager that goes on. */
-  let stop: TrackNode | undefined;
+function openLayer(known: Track) {
+  const top = [...known.top];
+  const byId = new Map(known.byId);
+  const nodeOfEvent = [...known.nodeOfEvent];
+  const incidents = [...known.incidents];
+  const stepOfRun = new Map(known.open.stepOfRun);
+  const modelsOfRun = new Map(known.open.modelsOfRun);
+  let { stop } = known.open;
+  /** Bars that are new, or copies. */
+  const own = new Set<string>();
 
   const put = (node: TrackNode, parent?: TrackNode): TrackNode => {
+    own.add(node.id);
     byId.set(node.id, node);
     (parent ? parent.children : top).push(node);
     return node;
+  };
+  /** A bar to be changed: a copy, and so are those that hold it. */
+  const take = (id: string | undefined): TrackNode | undefined => {
+    const node = byId.get(id ?? '');
+    if (!node || own.has(node.id)) return node;
+    const copy = {
+      ...node,
+      incidents: [...node.incidents],
+      events: [...node.events],
+      children: [...node.children],
+    };
+    own.add(copy.id);
+    byId.set(copy.id, copy);
+    const siblings = take(copy.parent)?.children ?? top;
+    siblings[siblings.lastIndexOf(node)] = copy;
+    return copy;
   };
   const happened = (nodes: (TrackNode | undefined)[], one: Incident): void => {
     for (const node of nodes) node?.incidents.push(one);
@@ -48,8 +67,8 @@ function openLayer() {
   };
 
   function give(work: Work, index: number, atMs: number): TrackNode {
-    const known = byId.get(work.runId);
-    if (known) return known;
+    const given = take(work.runId);
+    if (given) return given;
     const item = work.itemCount > 1 ? `, item ${work.itemIndex + 1}/${work.itemCount}` : '';
     return put({
       ...bare(work.runId, 'run', 1, work.role, `${work.role}${item}`, index, atMs),
@@ -60,17 +79,17 @@ function openLayer() {
   }
 
   function runNode(runId: string, role: string, index: number, atMs: number): TrackNode {
-    const known = byId.get(runId);
-    if (known) return known;
-    return put({ ...bare(runId, 'run', 1, role, role, index, atMs), runId });
+    return take(runId) ?? put({ ...bare(runId, 'run', 1, role, role, index, atMs), runId });
   }
+
+  const openStepOf = (run: TrackNode): TrackNode | undefined => take(stepOfRun.get(run.id));
 
   function openStep(run: TrackNode, opens: Opens, index: number, atMs: number, models: string[]): void {
     const isCall = opens.kind === 'call';
     const id = isCall ? opens.callId : `${run.id}/${opens.number}`;
     if (byId.has(id)) return;
     const label = isCall ? `asks ${models[opens.choice] ?? 'a model'}` : stepText(opens);
-    const node = put(
+    put(
       {
         ...bare(id, isCall ? 'call' : 'tool', 2, run.role, label, index, atMs),
         parent: run.id,
@@ -80,10 +99,9 @@ function openLayer() {
       },
       run,
     );
-    openSteps.set(run.id, node);
+    stepOfRun.set(run.id, id);
   }
 
-  const modelsOf = new Map<string, string[]>();
   const sign = (name: SignName, index: number, atMs: number, text: string): Incident => ({
     sign: name,
     index,
@@ -94,12 +112,12 @@ function openLayer() {
   function layTask(type: EventOf<'task'>, data: unknown, index: number, atMs: number): void {
     const { next } = data as { next?: Work };
     const name = signOfTask(type);
-    close(stop, index, atMs, 'resumed');
+    close(take(stop), index, atMs, 'resumed');
     stop = undefined;
     const node = put(bare(`event-${index}`, 'signal', 1, 'manager', wordOfTask(type, data), index, atMs));
     show(index, node);
     if (type === 'task.paused' || type === 'task.waiting') {
-      stop = node;
+      stop = node.id;
       const why = data as { reason?: string; mend?: string };
       happened([node], sign(name, index, atMs, why.reason ?? why.mend ?? ''));
     } else {
@@ -114,7 +132,7 @@ function openLayer() {
     const run = work ? give(work, index, atMs) : runNode(runId, role, index, atMs);
     const id = `${runId}/route`;
     const node =
-      byId.get(id) ??
+      take(id) ??
       put(
         {
           ...bare(id, 'route', 2, 'router', 'the router decides', index, run.openAtMs),
@@ -132,15 +150,15 @@ function openLayer() {
     close(node, index, atMs, 'done');
     node.isScripted = choices[0]?.backend === 'scripted';
     run.isScripted = node.isScripted;
-    modelsOf.set(run.id, choices.map(modelText));
-    close(stop, index, atMs, 'resumed');
+    modelsOfRun.set(run.id, choices.map(modelText));
+    close(take(stop), index, atMs, 'resumed');
     stop = undefined;
   }
 
   function closeStep(run: TrackNode, index: number, atMs: number, outcome: Outcome | undefined): void {
-    const step = openSteps.get(run.id);
+    const step = openStepOf(run);
     if (!step) return;
-    openSteps.delete(run.id);
+    stepOfRun.delete(run.id);
     const tests = outcome?.tests;
     const name: SignName =
       outcome?.status === 'denied'
@@ -161,15 +179,16 @@ function openLayer() {
   function layRun(type: EventOf<'run'>, recorded: RecordedEvent, index: number): void {
     const { atMs, event } = recorded;
     const run = runNode(runIdOf(recorded), event.sender ?? '', index, atMs);
-    const step = openSteps.get(run.id);
+    const step = openStepOf(run);
     switch (type) {
       case 'run.started': {
         const { choices, opens } = event.data as DataOf<'run.started'>;
-        modelsOf.set(run.id, choices.map(modelText));
+        const models = choices.map(modelText);
+        modelsOfRun.set(run.id, models);
         run.isScripted = choices[0]?.backend === 'scripted';
         run.begunAtMs = atMs;
         show(index, run);
-        openStep(run, opens, index, atMs, modelsOf.get(run.id)!);
+        openStep(run, opens, index, atMs, models);
         return;
       }
       case 'run.replied': {
@@ -177,23 +196,23 @@ function openLayer() {
         show(index, step ?? run);
         closeStep(run, index, atMs, undefined);
         if (correction) happened([step, run], sign('corrected', index, atMs, correction));
-        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        openStep(run, opens, index, atMs, modelsOfRun.get(run.id) ?? []);
         return;
       }
       case 'run.stepped': {
         const { outcome, opens } = event.data as DataOf<'run.stepped'>;
         show(index, step ?? run);
         closeStep(run, index, atMs, outcome);
-        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        openStep(run, opens, index, atMs, modelsOfRun.get(run.id) ?? []);
         return;
       }
       case 'run.rerouted': {
         const { why, opens } = event.data as DataOf<'run.rerouted'>;
         show(index, step ?? run);
-        openSteps.delete(run.id);
+        stepOfRun.delete(run.id);
         close(step, index, atMs, 'retry');
         happened([step, run], sign('retry', index, atMs, why));
-        openStep(run, opens, index, atMs, modelsOf.get(run.id) ?? []);
+        openStep(run, opens, index, atMs, modelsOfRun.get(run.id) ?? []);
         return;
       }
       case 'run.taken_over': {
@@ -204,7 +223,7 @@ function openLayer() {
       }
       case 'run.settled': {
         const { callId } = event.data as DataOf<'run.settled'>;
-        const call = byId.get(callId);
+        const call = take(callId);
         show(index, call ?? run);
         call?.incidents.push(
           sign('late', index, atMs, 'answered when nobody waited any more: only its cost counts'),
@@ -243,10 +262,10 @@ function openLayer() {
 
   function layCall(type: EventOf<'call'>, data: unknown, index: number, atMs: number): void {
     const { callId, runId } = data as { callId: string; runId?: string };
-    const node = byId.get(callId);
-    show(index, node ?? (runId ? byId.get(runId) : undefined));
+    const node = take(callId);
+    show(index, node ?? take(runId));
     if (!node) return;
-    const run = byId.get(node.parent ?? '');
+    const run = take(node.parent);
     switch (type) {
       case 'call.intended':
         node.begunAtMs = atMs;
@@ -272,7 +291,14 @@ function openLayer() {
   }
 
   return {
-    track: { top, byId, nodeOfEvent, incidents } satisfies Track,
+    track(): Track {
+      for (const id of own) {
+        const node = byId.get(id)!;
+        const { closeIndex = Infinity, incidents: happenedTo, events: places } = node;
+        node.settledIndex = Math.max(closeIndex, happenedTo.at(-1)?.index ?? 0, places.at(-1) ?? 0);
+      }
+      return { top, byId, nodeOfEvent, incidents, open: { stepOfRun, modelsOfRun, stop } };
+    },
     lay(recorded: RecordedEvent, index: number): void {
       const { event, atMs } = recorded;
       const row = findRow(shortType(event.type));
@@ -317,34 +343,4 @@ function bare(
     children: [],
     isScripted: false,
   };
-}
-
-function signOfTask(type: EventOf<'task'>): SignName {
-  switch (type) {
-    case 'task.accepted':
-    case 'task.planned':
-    case 'task.handed_over':
-    case 'task.resumed':
-      return 'given';
-    case 'task.revision_requested':
-      return 'changes';
-    case 'task.waiting':
-      return 'waits';
-    case 'task.paused':
-      return 'paused';
-    case 'task.completed':
-      return 'done';
-    case 'task.rejected':
-    case 'task.failed':
-      return 'failed';
-    case 'task.cancelled':
-      return 'cancelled';
-  }
-}
-
-function wordOfTask(type: EventOf<'task'>, data: unknown): string {
-  const { next, cyclesLeft } = data as { next?: Work; cyclesLeft?: number };
-  if (type === 'task.revision_requested') return `changes asked for, ${cyclesLeft ?? 0} review cycles left`;
-  const word = type.slice('task.'.length).replaceAll('_', ' ');
-  return next ? `${word} to the ${next.role}` : word;
 }

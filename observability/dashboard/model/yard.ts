@@ -31,8 +31,10 @@ export interface Yard {
   reached?: Reached;
   /** One row a task, newest first. */
   tasks: ReadonlyMap<string, TaskSummary>;
-  /** Tasks whose events are all here. */
+  /** Tasks whose events are all here, what happened to last at the end. */
   records: ReadonlyMap<string, TaskRecord>;
+  /** The tasks that were looked at last, the one looked at now at the end: their events are all wanted. */
+  opened: ReadonlySet<string>;
   /** Tasks of which something happened that is not here: their row is asked for again. */
   touched: ReadonlySet<string>;
   /** True once the list of tasks has been answered. */
@@ -48,6 +50,7 @@ export const emptyYard: Yard = {
   link: { phase: 'connecting' },
   tasks: new Map(),
   records: new Map(),
+  opened: new Set(),
   touched: new Set(),
   isListed: false,
   liveTexts: new Map(),
@@ -57,6 +60,8 @@ export const emptyYard: Yard = {
 
 export type Action =
   | { do: 'link'; link: Link; mesh?: string }
+  /** Somebody looks at a task. */
+  | { do: 'open'; taskId: string }
   /** The read model is another one: everything known is dropped. */
   | { do: 'anew' }
   | { do: 'list'; tasks: readonly TaskSummary[]; isWhole: boolean; reached?: Reached }
@@ -71,6 +76,11 @@ export type Action =
   | { do: 'live'; kind: string; data: Record<string, unknown>; atMs: number }
   | { do: 'mesh'; sample: MeshSample };
 
+/** Rows of the list; older tasks are found with the command line. */
+export const mostTasks = 10_000;
+/** Tasks of which every event is kept although nothing happens to them: those looked at last, and of the others as many. */
+const mostRecords = 20;
+const mostLiveTexts = 200;
 const mostLiveCharacters = 40_000;
 
 /** The yard after an action; neither is changed. */
@@ -78,23 +88,34 @@ export function advanceYard(yard: Yard, action: Action): Yard {
   switch (action.do) {
     case 'link':
       return { ...yard, link: action.link, mesh: action.mesh ?? yard.mesh };
-    case 'anew':
-      return { ...emptyYard, link: yard.link, mesh: yard.mesh, agents: yard.agents };
+    case 'open': {
+      const { taskId } = action;
+      const opened = new Set(
+        [...[...yard.opened].filter((one) => one !== taskId), taskId].slice(-mostRecords),
+      );
+      return withinBounds({ ...yard, opened });
+    }
+    case 'anew': {
+      const { link, mesh, agents, opened } = yard;
+      return { ...emptyYard, link, mesh, agents, opened };
+    }
     case 'list': {
       const tasks = withRows(yard, action.tasks);
       const reached = action.reached ?? yard.reached;
-      return { ...yard, tasks, isListed: yard.isListed || action.isWhole, ...(reached ? { reached } : {}) };
+      const isListed = yard.isListed || action.isWhole;
+      return withinBounds({ ...yard, tasks, isListed, ...(reached ? { reached } : {}) });
     }
     case 'rows': {
       const touched = new Set(yard.touched);
       for (const one of action.tasks) touched.delete(one.taskId);
-      return { ...yard, tasks: withRows(yard, action.tasks), touched };
+      return withinBounds({ ...yard, tasks: withRows(yard, action.tasks), touched });
     }
     case 'events':
       return withEvents(yard, action.events, action.reached);
     case 'record': {
       const record = extend(yard.records.get(action.taskId) ?? noRecord(action.taskId), action.events);
-      return withRecord(yard, record);
+      const liveTexts = withoutAnswered(yard.liveTexts, action.events);
+      return withinBounds(withRecord({ ...yard, liveTexts }, record));
     }
     case 'mesh-events':
       return { ...yard, meshEvents: withMeshEvents(yard.meshEvents, action.events) };
@@ -117,19 +138,38 @@ function withRows(yard: Yard, rows: readonly TaskSummary[]): ReadonlyMap<string,
 
 function withRecord(yard: Yard, record: TaskRecord): Yard {
   const row = summaryAt(record, Infinity);
+  const records = new Map(yard.records);
+  records.delete(record.taskId);
   return {
     ...yard,
-    records: new Map(yard.records).set(record.taskId, record),
+    records: records.set(record.taskId, record),
     tasks: row ? new Map(yard.tasks).set(record.taskId, row) : yard.tasks,
-    liveTexts: withoutAnswered(yard.liveTexts, record.events),
   };
 }
+
+/** A page that is open for weeks holds no more than one of an hour: what is dropped is asked for where it is wanted. */
+function withinBounds(yard: Yard): Yard {
+  const { records, tasks, opened } = yard;
+  const atRest = [...records.values()].filter(
+    ({ taskId, views }) => !opened.has(taskId) && !isAtWork(views.at(-1)?.state),
+  );
+  const dropped = new Set(atRest.slice(0, -mostRecords).map((one) => one.taskId));
+  const kept =
+    dropped.size === 0 ? records : new Map([...records].filter(([taskId]) => !dropped.has(taskId)));
+  if (tasks.size <= mostTasks) return kept === records ? yard : { ...yard, records: kept };
+  const newest = newestFirst(tasks.values()).filter(
+    (one, index) => index < mostTasks || kept.has(one.taskId),
+  );
+  return { ...yard, records: kept, tasks: new Map(newest.map((one) => [one.taskId, one])) };
+}
+
+const isAtWork = (state: TaskSummary['state'] | undefined) => state === 'queued' || state === 'running';
 
 /** What is recorded need not be shown as it is written. */
 function withoutAnswered(liveTexts: Yard['liveTexts'], events: readonly RecordedEvent[]): Yard['liveTexts'] {
   if (liveTexts.size === 0) return liveTexts;
   const left = new Map(liveTexts);
-  for (const { event } of events.slice(-50)) {
+  for (const { event } of events) {
     const { callId } = (event.data ?? {}) as { callId?: string };
     if (callId && !shortType(event.type).endsWith('intended')) left.delete(callId);
   }
@@ -150,6 +190,7 @@ function withEvents(yard: Yard, events: readonly RecordedEvent[], reached: Reach
     ...yard,
     ...(reached ? { reached } : {}),
     meshEvents: withMeshEvents(yard.meshEvents, ofMesh),
+    liveTexts: withoutAnswered(yard.liveTexts, events),
   };
   const touched = new Set(yard.touched);
   for (const [taskId, list] of byTask) {
@@ -159,7 +200,7 @@ function withEvents(yard: Yard, events: readonly RecordedEvent[], reached: Reach
       after = withRecord(after, extend(record ?? noRecord(taskId), list));
     } else if ((yard.tasks.get(taskId)?.lastSequence ?? 0) < list.at(-1)!.sequence) touched.add(taskId);
   }
-  return touched.size === yard.touched.size ? after : { ...after, touched };
+  return withinBounds(touched.size === yard.touched.size ? after : { ...after, touched });
 }
 
 function withLive(yard: Yard, action: Extract<Action, { do: 'live' }>): Yard {
@@ -170,6 +211,8 @@ function withLive(yard: Yard, action: Extract<Action, { do: 'live' }>): Yard {
   if (action.kind === 'text') {
     const whole = `${known?.text ?? ''}${text ?? ''}`.slice(-mostLiveCharacters);
     liveTexts.set(callId, { callId, runId: runId ?? '', model: model ?? '', text: whole, atMs: action.atMs });
+    // A reply that is never recorded is forgotten some day.
+    if (liveTexts.size > mostLiveTexts) liveTexts.delete(liveTexts.keys().next().value!);
   } else if (action.kind === 'retry') liveTexts.delete(callId);
   else return yard;
   return { ...yard, liveTexts };

@@ -1,6 +1,7 @@
 import type { RecordedEvent } from '../../task-view.ts';
 import type { MeshSample } from '../model/mesh-history.ts';
 import type { Store } from '../store.ts';
+import { makeExamples } from './examples.ts';
 import { generate } from './generated.ts';
 import type { Source } from './source.ts';
 
@@ -36,7 +37,10 @@ export async function playRecording(
   store.dispatch({ do: 'list', tasks: [], isWhole: true });
   store.dispatch({ do: 'events', events: recording.events });
   for (const sample of recording.samples) store.dispatch({ do: 'mesh', sample });
-  if (steps === 0) return { source: { kind: 'demo', openTask() {}, stop() {} }, taskId };
+  if (steps === 0) {
+    for (const made of makeExamples(recording.events)) store.dispatch({ do: 'record', ...made });
+    return { source: { kind: 'demo', openTask() {}, stop() {} }, taskId };
+  }
   const made = generate(recording.events, steps);
   store.dispatch({ do: 'list', tasks: made.tasks, isWhole: true });
   later(() => store.dispatch({ do: 'record', taskId: made.taskId, events: made.events }));

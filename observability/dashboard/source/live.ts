@@ -2,6 +2,7 @@ import { wsconnect, type NatsConnection } from '@nats-io/nats-core';
 import type { QueryName, QueryReply, QueryRequest, TaskSummary } from '../../../schemas/query.ts';
 import { querySubject, takeEvents, type PageSession } from '../../query.ts';
 import type { RecordedEvent } from '../../task-view.ts';
+import { mostTasks } from '../model/yard.ts';
 import type { Store } from '../store.ts';
 import { RefusedError } from './session.ts';
 import type { Source } from './source.ts';
@@ -18,8 +19,6 @@ export interface LiveOptions {
 const pageOfTasks = 500;
 const pageOfEvents = 2000;
 const pageOfMeshEvents = 100;
-/** Older ones are found with the command line. */
-const mostTasks = 10_000;
 /** After a hint: at once, and again when the read side has had time to take the event in. */
 const askAgainMs = [40, 250, 1000];
 const sampleMs = 2000;
@@ -31,13 +30,12 @@ export function followMesh(options: LiveOptions): Source {
   const { store, now } = options;
   const stopped = new AbortController();
   let wasLetIn = false;
-  const opened = new Set<string>();
   let current: { connection: NatsConnection; mesh: Mesh } | undefined;
   void stayConnected();
   return {
     kind: 'live',
     openTask(taskId) {
-      opened.add(taskId);
+      store.dispatch({ do: 'open', taskId });
       if (current && !store.yard().records.has(taskId)) void current.mesh.load(taskId).catch(() => {});
     },
     stop() {
@@ -63,10 +61,12 @@ export function followMesh(options: LiveOptions): Source {
           name: 'dashboard',
         });
         try {
-          const mesh = openMesh(connection, session.namespace, options, opened);
+          const mesh = openMesh(connection, session.namespace, options);
           current = { connection, mesh };
           await mesh.catchUp();
-          for (const taskId of opened) if (!store.yard().records.has(taskId)) await mesh.load(taskId);
+          // An address may name a task that is not in the record: the page then says so, and follows the mesh all the same.
+          for (const taskId of store.yard().opened)
+            if (!store.yard().records.has(taskId)) await mesh.load(taskId).catch(() => {});
           store.dispatch({ do: 'link', link: { phase: 'live' }, mesh: session.mesh });
           failures = 0;
           mesh.follow();
@@ -110,13 +110,7 @@ interface Mesh {
   stop(): void;
 }
 
-function openMesh(
-  connection: NatsConnection,
-  namespace: string,
-  options: LiveOptions,
-  /** Tasks that are looked at: their events are all wanted. */
-  opened: ReadonlySet<string>,
-): Mesh {
+function openMesh(connection: NatsConnection, namespace: string, options: LiveOptions): Mesh {
   const { store, now } = options;
   let isStopped = false;
   const timers = new Set<ReturnType<typeof setTimeout>>();
@@ -173,7 +167,7 @@ function openMesh(
     }
     await refreshRows();
     // What was dropped is wanted again; a task that the new read model did not have yet is asked for once it does.
-    for (const taskId of opened) {
+    for (const taskId of store.yard().opened) {
       const { records, tasks } = store.yard();
       if (!records.has(taskId) && (hasBegunAnew || tasks.has(taskId))) await load(taskId).catch(() => {});
     }

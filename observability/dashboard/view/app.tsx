@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { following } from '../model/playhead.ts';
 import { hashOf, placeOf, type Place } from '../model/place.ts';
+import { noFilter } from '../model/task-filter.ts';
 import { noRecord, summaryAt } from '../model/task-record.ts';
 import type { Source } from '../source/source.ts';
 import type { Store } from '../store.ts';
@@ -8,7 +9,7 @@ import { DemoRibbon, Header, LinkNotice } from './header.tsx';
 import { FrameMeter } from './frame-meter.tsx';
 import { MeshPage } from './mesh.tsx';
 import { TaskPage } from './task.tsx';
-import { TasksPage } from './tasks.tsx';
+import { TasksPage, type LeftList } from './tasks.tsx';
 import { usePlayer } from './use-playhead.tsx';
 import { usePreferences } from './use-preferences.tsx';
 
@@ -37,9 +38,9 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
   // Another task is followed from where it is.
   const lastTask = useRef(taskId);
   useEffect(() => {
-    if (lastTask.current !== taskId && !isDemo && !isFollowing) follow();
+    if (lastTask.current !== taskId && !isFollowing) follow();
     lastTask.current = taskId;
-  }, [taskId, isDemo, isFollowing, follow]);
+  }, [taskId, isFollowing, follow]);
 
   useEffect(() => {
     if (place.view === 'task') source.openTask(place.taskId);
@@ -51,10 +52,17 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
     [summary, yard.tasks],
   );
 
+  const list = useRef<LeftList>({ filter: noFilter, top: 0 });
   const main = useRef<HTMLElement>(null);
   const where = place.view === 'task' ? place.taskId : place.view;
+  const lastWhere = useRef(where);
   useEffect(() => {
-    main.current?.scrollTo(0, 0);
+    if (lastWhere.current === where || !main.current) return;
+    lastWhere.current = where;
+    // Who comes back to the list is on its row again; another view is read from its title on.
+    main.current.scrollTo(0, where === 'tasks' ? list.current.top : 0);
+    const start = main.current.querySelector<HTMLElement>(where === 'tasks' ? '[role=grid]' : 'h1');
+    (start ?? main.current).focus({ preventScroll: true });
   }, [where]);
   return (
     <div className="grid h-full grid-rows-[auto_auto_minmax(0,1fr)]">
@@ -76,7 +84,15 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
           <LinkNotice link={yard.link} hasTasks={yard.isListed} />
         )}
       </aside>
-      <main ref={main} id="main" tabIndex={-1} className="min-h-0 overflow-auto outline-none">
+      <main
+        ref={main}
+        id="main"
+        tabIndex={-1}
+        className="min-h-0 overflow-auto outline-none"
+        onScroll={(event) => {
+          if (place.view === 'tasks') list.current.top = event.currentTarget.scrollTop;
+        }}
+      >
         {place.view === 'mesh' ? (
           <MeshPage yard={yard} isDemo={isDemo} />
         ) : place.view === 'task' ? (
@@ -95,6 +111,7 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
             yard={yard}
             tasks={tasks}
             record={shown}
+            list={list.current}
             player={player}
             go={go}
             source={source}

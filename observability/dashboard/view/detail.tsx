@@ -36,6 +36,14 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
   const left = incidents.length - mostIncidents;
   const sign = isOver ? node.outcome! : 'working';
   const isPoint = node.kind === 'signal' && node.closeAtMs === node.openAtMs;
+  const input =
+    opens?.kind === 'tool' && hasKeys(opens.arguments) ? (
+      <Part title="Input">
+        <Json value={opens.arguments} />
+      </Part>
+    ) : null;
+  // A change says what was asked for, and is read more easily.
+  const hasDiff = datas.some(({ data }) => (data as { outcome?: Outcome }).outcome?.diff);
   return (
     <article className="p-4">
       <div className="flex flex-wrap items-center gap-2">
@@ -59,11 +67,7 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
           ))}
         </ul>
       ) : null}
-      {opens?.kind === 'tool' && hasKeys(opens.arguments) ? (
-        <Part title="Input">
-          <Json value={opens.arguments} />
-        </Part>
-      ) : null}
+      {hasDiff ? null : input}
       {node.kind === 'call' ? <Prompt node={node} record={record} /> : null}
       {liveText && !isOver ? (
         <Part title="Being written">
@@ -78,6 +82,7 @@ export function Detail({ node, record, cursor, nowMs, liveText, areFactsShown }:
       {datas.map((event, index) => (
         <Outcomes key={places[index]} type={shortType(event.type)} data={event.data} />
       ))}
+      {hasDiff ? input : null}
       {node.kind === 'route'
         ? routingsOf(record.events)
             .filter((one) => places.includes(one.index))
@@ -189,14 +194,14 @@ function OutcomeParts({ outcome }: { outcome: Outcome }) {
   return (
     <>
       {outcome.tests ? <TestsBeforeAndAfter after={outcome.tests} /> : null}
-      {outcome.output && !outcome.tests ? (
-        <Part title={outcome.status === 'denied' ? 'Denied by the policy' : 'Output'}>
-          <Output label="Output" text={outcome.output} />
-        </Part>
-      ) : null}
       {outcome.diff ? (
         <Part title="Change">
           <DiffView diff={outcome.diff} />
+        </Part>
+      ) : null}
+      {outcome.output && !outcome.tests ? (
+        <Part title={outcome.status === 'denied' ? 'Denied by the policy' : 'Output'}>
+          <Output label="Output" text={outcome.output} />
         </Part>
       ) : null}
       {outcome.sandbox || outcome.commit ? (

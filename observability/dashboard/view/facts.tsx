@@ -4,6 +4,7 @@ import { ageMs } from '../../query.ts';
 import { durationText } from '../../wording.ts';
 import { dollars, shortCount } from './numbers.ts';
 import { ScriptedChip } from './sign.tsx';
+import { useMedia } from './use-clock.tsx';
 
 /** `1/2`: review cycles left, of those that the task may take. */
 export const cyclesLeftText = (task: Pick<TaskSummary, 'cyclesLeft' | 'maxCycles'>) =>
@@ -18,13 +19,10 @@ function testText(count: TaskSummary['testsAfter']): string {
 export const Facts = memo(function Facts({ task, nowMs }: { task: TaskSummary; nowMs: number }) {
   const { testsBefore, testsAfter } = task;
   const part = task.budgetMicroDollars > 0 ? Math.min(1, task.costMicroDollars / task.budgetMicroDollars) : 0;
-  return (
-    <dl className="m-0 flex flex-wrap gap-x-7 gap-y-2">
-      <Fact name="review cycles left">{cyclesLeftText(task)}</Fact>
-      <Fact name="hop">
-        {task.hop}
-        <Soft>/{task.maxHops}</Soft>
-      </Fact>
+  const isWide = useMedia('(min-width: 40rem)');
+  const first = (
+    <>
+      <Fact name={isWide ? 'review cycles left' : 'cycles left'}>{cyclesLeftText(task)}</Fact>
       <Fact name="tests">
         {testsBefore ? (
           <>
@@ -38,10 +36,19 @@ export const Facts = memo(function Facts({ task, nowMs }: { task: TaskSummary; n
           <Soft>not run yet</Soft>
         )}
       </Fact>
-      <Fact name="cost of budget">
+      <Fact name={isWide ? 'cost of budget' : 'cost'}>
         {dollars(task.costMicroDollars)}
         <Soft> of {dollars(task.budgetMicroDollars)}</Soft>
         <Meter part={part} />
+      </Fact>
+      <Fact name={task.endedAtMs === undefined ? 'age' : 'took'}>{durationText(ageMs(task, nowMs))}</Fact>
+    </>
+  );
+  const others = (
+    <>
+      <Fact name="hop">
+        {task.hop}
+        <Soft>/{task.maxHops}</Soft>
       </Fact>
       <Fact name="tokens in + out">
         {shortCount(task.inputTokens)}
@@ -53,8 +60,23 @@ export const Facts = memo(function Facts({ task, nowMs }: { task: TaskSummary; n
       <Fact name="model">
         {task.isScripted ? <ScriptedChip /> : task.models.join(', ') || <Soft>none yet</Soft>}
       </Fact>
-      <Fact name={task.endedAtMs === undefined ? 'age' : 'took'}>{durationText(ageMs(task, nowMs))}</Fact>
-    </dl>
+    </>
+  );
+  if (isWide)
+    return (
+      <dl className="m-0 flex flex-wrap gap-x-7 gap-y-2">
+        {first}
+        {others}
+      </dl>
+    );
+  return (
+    <div>
+      <dl className="m-0 flex flex-wrap justify-between gap-x-3 gap-y-1">{first}</dl>
+      <details className="mt-1">
+        <summary className="text-soft">hop, tokens, crashes, denials, model</summary>
+        <dl className="m-0 mt-1 grid grid-cols-2 gap-x-5 gap-y-1">{others}</dl>
+      </details>
+    </div>
   );
 });
 
@@ -64,7 +86,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   return (
     <div>
       <dt className="label">{name}</dt>
-      <dd className="m-0 text-base leading-6">{children}</dd>
+      <dd className="m-0 leading-6 sm:text-base">{children}</dd>
     </div>
   );
 }

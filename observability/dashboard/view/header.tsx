@@ -115,7 +115,7 @@ export function DemoRibbon({ isGenerated }: { isGenerated: boolean }) {
         <strong className="tone-warn">Demo data.</strong>{' '}
         {isGenerated
           ? 'Tasks that were made up to look at many of them. No mesh is behind this page.'
-          : 'A real run of the demo, recorded and played back. No mesh is behind this page; the model replies are scripted, not a model’s.'}
+          : 'A real run, recorded, with scripted model replies; tasks called “Made up” are made out of it. No mesh is behind this page.'}
       </p>
     </div>
   );

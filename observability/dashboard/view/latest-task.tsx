@@ -6,6 +6,7 @@ import { noRecord, type TaskRecord } from '../model/task-record.ts';
 import type { Source } from '../source/source.ts';
 import { Facts } from './facts.tsx';
 import { StateChip } from './state-sign.tsx';
+import { TakeOverLine } from './take-over-line.tsx';
 import { Legend, Tracks } from './tracks.tsx';
 import { useNow } from './use-clock.tsx';
 import type { Player } from './use-playhead.tsx';
@@ -29,7 +30,10 @@ export function LatestTask({ task, record, player, source }: LatestProps) {
     <section aria-label="The latest task" className="panel px-4 py-4 sm:px-6">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
         <StateChip state={task.state} />
-        <h2 className="m-0 min-w-0 flex-1 truncate text-xl font-semibold tracking-tight" title={task.goal}>
+        <h2
+          className="m-0 line-clamp-3 min-w-0 flex-1 break-words text-xl font-semibold tracking-tight max-sm:order-last max-sm:basis-full"
+          title={task.goal}
+        >
           <a
             href={hashOf({ view: 'task', taskId, tab: 'waterfall' })}
             className="text-ink no-underline hover:underline"
@@ -38,12 +42,13 @@ export function LatestTask({ task, record, player, source }: LatestProps) {
           </a>
         </h2>
         {player ? (
-          <button type="button" className="button" onClick={player.togglePlay}>
+          <button type="button" className="button ml-auto" onClick={player.togglePlay}>
             {player.isPlaying ? 'Stop' : 'Play'}
           </button>
         ) : null}
       </div>
       <NowLine record={known} cursor={cursor} />
+      <TakeOverLine record={known} cursor={cursor} />
       <div className="my-3">
         <Tracks track={known.track} view={known.views[cursor]} cursor={cursor} />
       </div>

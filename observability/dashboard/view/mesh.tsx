@@ -1,15 +1,12 @@
-import { durationText } from '../../wording.ts';
-import type { LivingProcess, PoolState } from '../../../schemas/living.ts';
 import type { TaskSummary } from '../../../schemas/query.ts';
-import type { Mesh } from '../model/mesh-history.ts';
-import type { SignName } from '../model/signs.ts';
 import type { Yard } from '../model/yard.ts';
 import { Chart } from './chart.tsx';
 import { DeadLetters } from './dead-letters.tsx';
 import { Empty } from './empty.tsx';
 import { MeshLog } from './mesh-log.tsx';
-import { bytesText, dollars, shortCount } from './numbers.ts';
-import { Chip, ScriptedChip } from './sign.tsx';
+import { dollars, shortCount } from './numbers.ts';
+import { Pools } from './pools.tsx';
+import { Processes } from './processes.tsx';
 
 /** Who is alive, what they can do, how busy they are, and what waits. */
 export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
@@ -25,7 +22,9 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
   const waits = queues.filter((one) => !one.consumer.startsWith('timer-'));
   return (
     <div className="flex flex-col gap-4 px-3 py-4 sm:px-5">
-      <h1 className="sr-only">Mesh</h1>
+      <h1 className="sr-only" tabIndex={-1}>
+        Mesh
+      </h1>
       <section aria-label="Totals" className="panel flex flex-wrap gap-x-8 gap-y-3 px-4 py-3">
         <Total name="processes">{processes.length}</Total>
         <Total name="tasks">{totals.tasks}</Total>
@@ -46,18 +45,24 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
         ) : null}
       </section>
       <Pools pools={pools} mesh={yard.agents} processes={processes} />
-      <Processes processes={processes} mesh={yard.agents} isDemo={isDemo} atMs={latest.atMs} />
+      <Processes processes={processes} yard={yard} atMs={latest.atMs} />
       <section aria-label="Queues" className="panel px-4 py-3">
         <h2 className="m-0 mb-2 text-base font-semibold">Waiting in the inboxes</h2>
-        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(17rem,1fr))] gap-x-8 gap-y-1 p-0">
+        <ul className="m-0 grid list-none grid-cols-[repeat(auto-fill,minmax(min(22rem,100%),1fr))] gap-x-8 gap-y-1 p-0">
           {waits.map((one) => (
             <li
               key={one.consumer}
-              className="flex items-baseline justify-between gap-3 border-b border-rail/50 py-1"
+              className="flex items-center justify-between gap-3 border-b border-rail/50 py-1"
             >
-              <span>{one.consumer}</span>
+              <span className="whitespace-nowrap">{one.consumer}</span>
               <span className={one.waiting > 0 ? 'font-semibold' : 'text-soft'}>
-                {one.waiting} waiting, {one.inHand} in hand
+                <Chart
+                  name={`waiting for ${one.consumer}`}
+                  points={points.map((point) => point.waiting[one.consumer] ?? 0)}
+                  text={`${one.waiting} waiting, ${one.inHand} in hand`}
+                  most={4}
+                  className="h-5 w-16"
+                />
               </span>
             </li>
           ))}
@@ -86,163 +91,5 @@ function Total({ name, children }: { name: string; children: React.ReactNode }) 
       <div className="label">{name}</div>
       <div className="text-lg leading-7">{children}</div>
     </div>
-  );
-}
-
-const breakerSigns: Record<PoolState['breaker']['phase'], SignName> = {
-  closed: 'done',
-  open: 'denied',
-  'half-open': 'waits',
-};
-const breakerWords: Record<PoolState['breaker']['phase'], string> = {
-  closed: 'in service',
-  open: 'breaker open',
-  'half-open': 'being probed',
-};
-
-interface PoolsProps {
-  pools: readonly PoolState[];
-  mesh: Mesh;
-  processes: readonly LivingProcess[];
-}
-
-function Pools({ pools, mesh, processes }: PoolsProps) {
-  return (
-    <section aria-label="Pools" className="grid gap-3 md:grid-cols-2 xl:grid-cols-3">
-      {pools.map((pool) => {
-        const models = processes.flatMap((one) =>
-          (one.models ?? []).filter((model) => model.pool === pool.pool),
-        );
-        const isScripted = models.some((one) => one.backend === 'scripted') || pool.pool === 'scripted';
-        const phase = pool.workers.length === 0 ? undefined : pool.breaker.phase;
-        const speeds = mesh.points.map((one) => one.poolTokens[pool.pool] ?? 0);
-        return (
-          <article key={pool.pool} className="panel px-4 py-3">
-            <div className="flex flex-wrap items-center gap-2">
-              <h2 className="m-0 text-base font-semibold">Pool {pool.pool}</h2>
-              {phase ? (
-                <Chip name={breakerSigns[phase]}>{breakerWords[phase]}</Chip>
-              ) : (
-                <Chip name={pool.waiting > 0 ? 'waits' : 'queued'}>no worker</Chip>
-              )}
-              {isScripted ? <ScriptedChip /> : null}
-            </div>
-            {pool.breaker.phase === 'closed' ? null : <p className="m-0 mt-1">{pool.breaker.why}</p>}
-            <p className="m-0 mt-1 text-soft">
-              {pool.models.join(', ')}
-              {models[0]?.quantisation ? `, ${models[0].quantisation}` : ''}
-            </p>
-            <Slots busy={pool.slots - pool.freeSlots} all={pool.slots} />
-            <p className="m-0 mt-1">
-              {pool.waiting} waiting, {pool.inHand} in hand, {pool.workers.length}{' '}
-              {pool.workers.length === 1 ? 'worker' : 'workers'}
-            </p>
-            <div className="mt-2">
-              <Chart
-                name={`tokens a second of pool ${pool.pool}`}
-                points={speeds}
-                text={`${(speeds.at(-1) ?? 0).toFixed(1)} tokens/s a reply`}
-              />
-            </div>
-          </article>
-        );
-      })}
-    </section>
-  );
-}
-
-/** Slots as places on a siding, the taken ones filled; the words say the same. */
-function Slots({ busy, all }: { busy: number; all: number }) {
-  const shown = Math.min(all, 8);
-  return (
-    <span className="my-1 flex items-center gap-2">
-      <span className="flex gap-0.5" aria-hidden="true">
-        {Array.from({ length: shown }, (_, index) => (
-          <span
-            key={index}
-            className={`h-3 w-2 rounded-[1px] border border-rail ${index < (busy * shown) / Math.max(1, all) ? 'bg-lamp' : ''}`}
-          />
-        ))}
-      </span>
-      <span className="whitespace-nowrap">
-        {busy}/{all} busy
-      </span>
-    </span>
-  );
-}
-
-interface ProcessesProps {
-  processes: readonly LivingProcess[];
-  mesh: Mesh;
-  isDemo: boolean;
-  atMs: number;
-}
-
-const processColumns = ['Role', 'Process', 'Busy', 'CPU', 'Memory', 'Threads', 'Up', 'Host', 'Can do'];
-
-function Processes({ processes, mesh, atMs }: ProcessesProps) {
-  const sorted = [...processes].sort(
-    (one, other) => one.role.localeCompare(other.role) || one.startedAtMs - other.startedAtMs,
-  );
-  return (
-    <section aria-label="Processes" className="panel overflow-x-auto" tabIndex={0}>
-      <table className="w-full border-collapse text-left">
-        <caption className="px-4 py-3 text-left text-base font-semibold">Processes</caption>
-        <thead>
-          <tr>
-            {processColumns.map((heading) => (
-              <th
-                key={heading}
-                scope="col"
-                className="label whitespace-nowrap border-b border-rail px-3 py-1.5"
-              >
-                {heading}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((one) => (
-            <tr key={one.process} className="border-b border-rail/50 last:border-0">
-              <th scope="row" className="px-3 py-1.5 font-semibold">
-                {one.role}
-              </th>
-              <td className="mono whitespace-nowrap px-3 text-soft">
-                {one.process.split('.').at(-1)} · {one.pid}
-              </td>
-              <td className="px-3 align-middle">
-                {one.slots > 0 ? (
-                  <Slots busy={one.busySlots} all={one.slots} />
-                ) : (
-                  <span className="text-soft">takes no work</span>
-                )}
-              </td>
-              <td className="px-3 align-middle">
-                <Chart
-                  name={`CPU of ${one.process}`}
-                  points={mesh.points.map((point) => point.cpu[one.process] ?? 0)}
-                  text={`${Math.round(one.cpuPercent ?? 0)} %`}
-                  most={100}
-                  className="h-5 w-16"
-                />
-              </td>
-              <td className="px-3 align-middle">
-                <Chart
-                  name={`memory of ${one.process}`}
-                  points={mesh.points.map((point) => point.memory[one.process] ?? 0)}
-                  text={bytesText(one.memoryBytes)}
-                  most={one.memoryBytes * 1.5}
-                  className="h-5 w-16"
-                />
-              </td>
-              <td className="px-3 align-middle">{one.threads}</td>
-              <td className="whitespace-nowrap px-3 text-soft">{durationText(atMs - one.startedAtMs)}</td>
-              <td className="whitespace-nowrap px-3 text-soft">{one.host}</td>
-              <td className="mono min-w-40 px-3 text-soft">{one.tags.join(' ') || '—'}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
   );
 }

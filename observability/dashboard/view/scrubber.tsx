@@ -1,17 +1,17 @@
 import { useMemo, useRef, type KeyboardEvent, type PointerEvent } from 'react';
 import { shortType } from '../../../schemas/envelope.ts';
-import { durationText } from '../../wording.ts';
+import { durationText, offsetText } from '../../wording.ts';
 import { speeds } from '../model/playhead.ts';
 import { signs, troubles } from '../model/signs.ts';
 import type { TaskRecord } from '../model/task-record.ts';
-import { timeScale } from '../model/time-scale.ts';
+import type { TimeScale } from '../model/time-scale.ts';
 import { Glyph } from './sign.tsx';
 import type { Player } from './use-playhead.tsx';
 
 interface ScrubberProps {
   record: TaskRecord;
   player: Player;
-  nowMs: number;
+  scale: TimeScale;
   isRunning: boolean;
 }
 
@@ -19,15 +19,10 @@ interface ScrubberProps {
 const leastApart = 0.012;
 
 /** Goes through a task's events in time. */
-export function Scrubber({ record, player, nowMs, isRunning }: ScrubberProps) {
+export function Scrubber({ record, player, scale, isRunning }: ScrubberProps) {
   const { events, track } = record;
   const { cursor, count } = player;
   const line = useRef<HTMLDivElement>(null);
-  const times = useMemo(() => events.map((one) => one.atMs), [events]);
-  const scale = useMemo(
-    () => timeScale(times, isRunning && player.isFollowing ? nowMs : 0),
-    [times, isRunning, player.isFollowing, nowMs],
-  );
   const marks = useMemo(() => {
     let last = -1;
     return track.incidents.flatMap((one) => {
@@ -39,13 +34,13 @@ export function Scrubber({ record, player, nowMs, isRunning }: ScrubberProps) {
   }, [track, scale]);
   const here = events[cursor];
   if (!here) return null;
-  const startMs = times[0]!;
+  const startMs = events[0]!.atMs;
 
   /** The last event that is not after a place of the line. */
   const seekTo = (event: PointerEvent) => {
     const box = line.current!.getBoundingClientRect();
     const wanted = scale.inverse(Math.min(1, Math.max(0, (event.clientX - box.left) / box.width)));
-    let place = times.findIndex((time) => time > wanted) - 1;
+    let place = events.findIndex((one) => one.atMs > wanted) - 1;
     if (place === -2) place = count - 1;
     player.seek(Math.max(0, place));
   };
@@ -148,7 +143,7 @@ export function Scrubber({ record, player, nowMs, isRunning }: ScrubberProps) {
       </div>
       <div className="ml-auto flex items-center gap-2">
         <span className="mono whitespace-nowrap text-soft" data-testid="cursor">
-          +{durationText(here.atMs - startMs)} · {cursor + 1}/{count}
+          {offsetText(here.atMs - startMs)} · {cursor + 1}/{count}
         </span>
         <select
           aria-label="Speed"

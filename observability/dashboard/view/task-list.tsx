@@ -1,4 +1,4 @@
-import { memo } from 'react';
+import { memo, useEffect, useState } from 'react';
 import type { TaskSummary } from '../../../schemas/query.ts';
 import { ageMs } from '../../query.ts';
 import { durationText } from '../../wording.ts';
@@ -7,6 +7,7 @@ import { cyclesLeftText } from './facts.tsx';
 import { dollars, shortCount } from './numbers.ts';
 import { StateWords } from './state-sign.tsx';
 import { ScriptedChip } from './sign.tsx';
+import type { LeftList } from './tasks.tsx';
 import { useMedia, useNow } from './use-clock.tsx';
 import { useRows } from './use-rows.tsx';
 
@@ -15,18 +16,26 @@ const headings = ['State', 'Goal', 'Role', 'Hop', 'Cycles left', 'Cost of budget
 
 interface ListProps {
   tasks: readonly TaskSummary[];
+  list: LeftList;
   go(place: Place): void;
   isDemo: boolean;
 }
 
-export function TaskList({ tasks, go, isDemo }: ListProps) {
+export function TaskList({ tasks, list, go, isDemo }: ListProps) {
   const isWide = useMedia('(min-width: 48rem)');
   const rowHeight = isWide ? 36 : 76;
   const open = (index: number) => {
     const task = tasks[index];
-    if (task) go({ view: 'task', taskId: task.taskId, tab: 'waterfall' });
+    if (!task) return;
+    rows.setActive(index);
+    go({ view: 'task', taskId: task.taskId, tab: 'waterfall' });
   };
-  const rows = useRows({ count: tasks.length, rowHeight, onEnter: open });
+  const [start] = useState(() => tasks.findIndex((one) => one.taskId === list.taskId));
+  const rows = useRows({ count: tasks.length, rowHeight, start: Math.max(0, start), onEnter: open });
+  const activeId = tasks[rows.active]?.taskId;
+  useEffect(() => {
+    list.taskId = activeId;
+  }, [list, activeId]);
   const hasOpen = tasks.some((one) => one.endedAtMs === undefined);
   const nowMs = useNow(hasOpen && !isDemo, 1000);
   return (

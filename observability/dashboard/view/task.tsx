@@ -1,6 +1,7 @@
 import { useDeferredValue, useEffect, useMemo, useRef, useState } from 'react';
 import { taskTabs, type Place, type TaskTab } from '../model/place.ts';
 import { summaryAt, type TaskRecord } from '../model/task-record.ts';
+import { scaleEndMs, timeScale } from '../model/time-scale.ts';
 import type { Yard } from '../model/yard.ts';
 import { Change } from './change.tsx';
 import { Conversation } from './conversation.tsx';
@@ -11,6 +12,7 @@ import { NowLine } from './latest-task.tsx';
 import { RouterPanel } from './router.tsx';
 import { Scrubber } from './scrubber.tsx';
 import { StateChip } from './state-sign.tsx';
+import { TakeOverLine } from './take-over-line.tsx';
 import { Tracks } from './tracks.tsx';
 import { useNow } from './use-clock.tsx';
 import type { Player } from './use-playhead.tsx';
@@ -45,6 +47,9 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
   const isNow = player.isFollowing && isRunning;
   const now = useNow(isNow, 200);
   const nowMs = isNow ? now : (record.events[cursor]?.atMs ?? 0);
+  const times = useMemo(() => record.events.map((one) => one.atMs), [record.events]);
+  const endMs = isNow ? scaleEndMs(times[0] ?? now, now) : 0;
+  const scale = useMemo(() => timeScale(times, endMs), [times, endMs]);
   const keys = useRef<HTMLDivElement>(null);
   const { toTrouble } = player;
 
@@ -83,27 +88,29 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <StateChip state={summary.state} />
           <h1
-            className="m-0 min-w-0 flex-1 truncate text-lg font-semibold tracking-tight"
+            tabIndex={-1}
+            className="m-0 line-clamp-3 min-w-0 flex-1 break-words text-lg font-semibold tracking-tight max-sm:order-last max-sm:basis-full"
             title={summary.goal}
           >
             {summary.goal}
           </h1>
-          <code className="text-soft" title={taskId}>
+          <code className="ml-auto text-soft" title={taskId}>
             {taskId.slice(0, 8)}
           </code>
         </div>
         <NowLine record={record} cursor={cursor} />
+        <TakeOverLine record={record} cursor={cursor} />
         <div className="mt-1 flex flex-col gap-x-8 gap-y-2 xl:flex-row xl:items-center">
           <div className="min-w-0 flex-1">
             <Tracks track={record.track} view={record.views[cursor]} cursor={cursor} isCompact />
           </div>
-          <div className="xl:max-w-[32rem]">
+          <div className="xl:max-w-[37rem]">
             <Facts task={summary} nowMs={nowMs} />
           </div>
         </div>
         <Stopped view={record.views[cursor]} />
       </div>
-      {count > 0 ? <Scrubber record={record} player={player} nowMs={nowMs} isRunning={isRunning} /> : null}
+      {count > 0 ? <Scrubber record={record} player={player} scale={scale} isRunning={isRunning} /> : null}
       <div
         role="tablist"
         aria-label="Views of the task"
@@ -141,7 +148,7 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
           <WaterfallTab
             record={record}
             cursor={cursor}
-            isFollowing={player.isFollowing}
+            scale={scale}
             nowMs={nowMs}
             liveTexts={yard.liveTexts}
             areFactsShown={flags.facts ?? false}

@@ -1,6 +1,6 @@
-import { useDeferredValue, useMemo, useState } from 'react';
+import { useDeferredValue, useEffect, useMemo, useState } from 'react';
 import type { TaskSummary } from '../../../schemas/query.ts';
-import { filterTasks, choicesOf, noFilter } from '../model/task-filter.ts';
+import { filterTasks, choicesOf, noFilter, type TaskFilter } from '../model/task-filter.ts';
 import type { Place } from '../model/place.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { newestFirst, type Yard } from '../model/yard.ts';
@@ -11,18 +11,31 @@ import { TaskFilters } from './task-filters.tsx';
 import { TaskList } from './task-list.tsx';
 import type { Player } from './use-playhead.tsx';
 
+/** What the list was like when it was left: it is so again for who comes back. */
+export interface LeftList {
+  filter: TaskFilter;
+  /** The task that the keyboard was on. */
+  taskId?: string | undefined;
+  /** How far the view was scrolled, in pixels. */
+  top: number;
+}
+
 interface TasksProps {
   yard: Yard;
   tasks: ReadonlyMap<string, TaskSummary>;
   record: TaskRecord;
+  list: LeftList;
   player: Player;
   go(place: Place): void;
   source: Source;
   isDemo: boolean;
 }
 
-export function TasksPage({ yard, tasks, record, player, go, source, isDemo }: TasksProps) {
-  const [filter, setFilter] = useState(noFilter);
+export function TasksPage({ yard, tasks, record, list, player, go, source, isDemo }: TasksProps) {
+  const [filter, setFilter] = useState(list.filter);
+  useEffect(() => {
+    list.filter = filter;
+  }, [list, filter]);
   const wanted = useDeferredValue(filter);
   const all = useMemo(() => newestFirst(tasks.values()), [tasks]);
   const shown = useMemo(() => filterTasks(all, wanted), [all, wanted]);
@@ -33,7 +46,9 @@ export function TasksPage({ yard, tasks, record, player, go, source, isDemo }: T
     : (all.find((one) => one.endedAtMs === undefined) ?? all[0]);
   return (
     <div className="flex min-h-full flex-col gap-4 px-3 py-4 sm:px-5">
-      <h1 className="sr-only">Tasks</h1>
+      <h1 className="sr-only" tabIndex={-1}>
+        Tasks
+      </h1>
       {latest ? (
         <LatestTask
           task={latest}
@@ -57,7 +72,7 @@ export function TasksPage({ yard, tasks, record, player, go, source, isDemo }: T
             </button>
           </Empty>
         ) : (
-          <TaskList tasks={shown} go={go} isDemo={isDemo} />
+          <TaskList tasks={shown} list={list} go={go} isDemo={isDemo} />
         )}
       </section>
     </div>

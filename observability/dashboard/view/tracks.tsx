@@ -33,12 +33,12 @@ function rolesAt(track: Track, view: TaskView | undefined, cursor: number): Role
     if (!run) return { ...shared, sign: 'queued', words: 'no work for it so far', isAtWork: false };
     if (!isOverAt(run, cursor)) {
       const open = run.children.findLast((one) => one.openIndex <= cursor);
-      const happened = open ? incidentsAt(open, cursor).findLast((one) => one.sign === 'crash') : undefined;
+      const hadCrash = incidentsAt(run, cursor).some((one) => one.sign === 'crash');
       const isStopped = view?.state === 'paused' || view?.state === 'waiting';
       const sign = view?.state === 'paused' ? 'paused' : view?.state === 'waiting' ? 'waits' : 'working';
       const words = isStopped
         ? (view.pause?.reason ?? view.waiting?.why ?? '')
-        : `${open && !isOverAt(open, cursor) ? open.label : 'takes it up'}${happened ? ', after a crash' : ''}`;
+        : `${hadCrash ? 'after a crash: ' : ''}${open && !isOverAt(open, cursor) ? open.label : 'takes it up'}`;
       return { ...shared, sign, words, isAtWork: !isStopped };
     }
     const tests = role === 'coder' || role === 'tester' ? view?.testsAfter : undefined;

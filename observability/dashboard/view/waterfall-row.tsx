@@ -9,8 +9,7 @@ import type { TimeScale } from '../model/time-scale.ts';
 import { Chip, Glyph, ScriptedChip } from './sign.tsx';
 import { Words } from './words.tsx';
 
-export const waterfallColumns =
-  'grid-cols-[minmax(0,1fr)_4rem] md:grid-cols-[minmax(0,1fr)_4rem_minmax(9rem,32%)]';
+export const waterfallColumns = 'grid-cols-[minmax(0,1fr)_4rem] md:grid-cols-[minmax(0,1fr)_4rem_45%]';
 
 interface RowProps {
   node: TrackNode;
@@ -36,7 +35,10 @@ function saidAt(node: TrackNode, record: TaskRecord, cursor: number, isOver: boo
   const view = record.views[place];
   if (!event || !view || (!isOver && node.kind !== 'signal'))
     return [{ text: `${node.label}…`, tone: 'plain' }];
-  return lineOf(event, view).spans.slice(3);
+  // What is dim stands beside the rows, where the step is shown whole.
+  return lineOf(event, view)
+    .spans.slice(3)
+    .filter((one) => one.tone !== 'dim' || one.text === ': ');
 }
 
 /** Ends that are said with a word before anything else, lest it is cut off. */
@@ -66,7 +68,11 @@ export const WaterfallRow = memo(function WaterfallRow(props: RowProps) {
   const endMs = isOver ? node.closeAtMs! : Math.max(nowMs, node.openAtMs);
   const sign: SignName = isOver ? node.outcome! : node.begunAtMs === undefined ? 'queued' : 'working';
   const incidents = incidentsAt(node, cursor).filter(
-    (one) => one.sign !== sign && !(node.kind === 'signal' && said.has(one.sign)),
+    (one) =>
+      one.sign !== sign &&
+      !(node.kind === 'signal' && said.has(one.sign)) &&
+      // A step that is over was resumed: there is more room for what it did.
+      !(one.sign === 'resumed' && !isRun && isOver),
   );
   const isPoint = node.kind === 'signal' && isOver && node.closeAtMs === node.openAtMs;
   const chips = (
@@ -92,7 +98,7 @@ export const WaterfallRow = memo(function WaterfallRow(props: RowProps) {
     >
       <span
         role="gridcell"
-        className={`flex min-w-0 items-center gap-1.5 ${node.level === 2 ? 'pl-7' : isRun ? '' : 'pl-5'}`}
+        className={`flex min-w-0 items-center gap-1.5 ${node.level === 2 ? 'pl-3 md:pl-7' : isRun ? '' : 'pl-1 md:pl-5'}`}
       >
         {isRun ? (
           <span

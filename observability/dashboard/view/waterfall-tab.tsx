@@ -1,5 +1,6 @@
 import { memo, useCallback, useEffect, useRef, useState } from 'react';
 import type { TaskRecord } from '../model/task-record.ts';
+import type { TimeScale } from '../model/time-scale.ts';
 import type { TrackNode } from '../model/track.ts';
 import type { LiveText } from '../model/yard.ts';
 import { Detail } from './detail.tsx';
@@ -9,7 +10,7 @@ import { Waterfall } from './waterfall.tsx';
 interface TabProps {
   record: TaskRecord;
   cursor: number;
-  isFollowing: boolean;
+  scale: TimeScale;
   nowMs: number;
   liveTexts: ReadonlyMap<string, LiveText>;
   areFactsShown: boolean;
@@ -17,7 +18,7 @@ interface TabProps {
 
 /** The waterfall, and beside it what is selected; on a narrow screen that is a dialog. */
 export const WaterfallTab = memo(function WaterfallTab(props: TabProps) {
-  const { record, cursor, isFollowing, nowMs, liveTexts, areFactsShown } = props;
+  const { record, cursor, scale, nowMs, liveTexts, areFactsShown } = props;
   const [chosenId, setChosenId] = useState<string>();
   const isWide = useMedia('(min-width: 64rem)');
   const dialog = useRef<HTMLDialogElement>(null);
@@ -50,11 +51,11 @@ export const WaterfallTab = memo(function WaterfallTab(props: TabProps) {
     <p className="p-4 text-soft">Choose a step to see what went in and what came out.</p>
   );
   return (
-    <div className="grid h-full min-h-96 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
+    <div className="grid h-full min-h-80 gap-3 lg:grid-cols-[minmax(0,1fr)_minmax(20rem,27rem)]">
       <Waterfall
         record={record}
         cursor={cursor}
-        isFollowing={isFollowing}
+        scale={scale}
         nowMs={nowMs}
         chosenId={node?.id}
         onOpen={open}

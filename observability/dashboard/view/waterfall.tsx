@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { durationText } from '../../wording.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { rowsAt, type TrackNode } from '../model/track.ts';
-import { timeScale } from '../model/time-scale.ts';
+import type { TimeScale } from '../model/time-scale.ts';
 import type { LiveText } from '../model/yard.ts';
 import { useMedia } from './use-clock.tsx';
 import { useRows } from './use-rows.tsx';
@@ -11,7 +11,7 @@ import { WaterfallRow, waterfallColumns } from './waterfall-row.tsx';
 interface WaterfallProps {
   record: TaskRecord;
   cursor: number;
-  isFollowing: boolean;
+  scale: TimeScale;
   nowMs: number;
   chosenId: string | undefined;
   onOpen(node: TrackNode): void;
@@ -19,23 +19,12 @@ interface WaterfallProps {
 }
 
 /** Runs and their steps as bars over time: a tree and a grid, for the keyboard and for a screen reader. */
-export function Waterfall({
-  record,
-  cursor,
-  isFollowing,
-  nowMs,
-  chosenId,
-  onOpen,
-  liveTexts,
-}: WaterfallProps) {
-  const { track, events } = record;
+export function Waterfall({ record, cursor, scale, nowMs, chosenId, onOpen, liveTexts }: WaterfallProps) {
+  const { track } = record;
   const [closedRuns, setClosedRuns] = useState<ReadonlySet<string>>(new Set());
   const isWide = useMedia('(min-width: 48rem)');
   const rowHeight = isWide ? 30 : 56;
   const rowsShown = useMemo(() => rowsAt(track, cursor, closedRuns), [track, cursor, closedRuns]);
-  const times = useMemo(() => events.map((one) => one.atMs), [events]);
-  const endMs = isFollowing ? nowMs : 0;
-  const scale = useMemo(() => timeScale(times, endMs), [times, endMs]);
 
   const toggle = useCallback((node: TrackNode, isClosed: boolean) => {
     setClosedRuns((known) => {

@@ -44,11 +44,12 @@ export function registerDoctor(program: Command): void {
       ['doctor --no-models --json', 'for a program, without asking a model'],
     ],
     async ({ options, environment, output }) => {
-      const { stateDirectory, config } = settingsOf({ options, environment });
+      const { stateDirectory, config, warnings } = settingsOf({ options, environment });
       const model = modelOf(options.model, environment);
       const checked = await untilInterrupted((signal) =>
         checkAll({ stateDirectory, config, environment, signal, model, asksModels: options.models }),
       );
+      checked.push(...warnings.map(doubtful));
       const count = checked.filter((one) => one.state === 'missing').length;
       output.result({ ok: count === 0, checks: checked }, [
         ...tableOf(['', 'what', 'found'], checked.map(rowOf)),
@@ -68,6 +69,9 @@ export function registerDoctor(program: Command): void {
     },
   );
 }
+
+/** What the configuration says that may not be meant; what mends it stands in it. */
+const doubtful = (found: string): Checked => ({ name: 'configuration', state: 'warning', found });
 
 function modelOf(
   flag: string | undefined,
@@ -158,5 +162,5 @@ async function fetchedBubblewrap(
 function rowOf(one: Checked): Span[] {
   const marks = { ok: ['✓', 'good'], warning: ['!', 'warn'], missing: ['✗', 'bad'] } as const;
   const [mark, tone] = marks[one.state];
-  return [span(mark, tone), span(one.name), span(one.found, one.state === 'ok' ? 'plain' : tone, 300)];
+  return [span(mark, tone), span(one.name), span(one.found, one.state === 'ok' ? 'plain' : tone, 600)];
 }

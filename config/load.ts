@@ -32,8 +32,17 @@ export function loadConfig(request: ConfigRequest): Config {
   return loadConfigAndWarnings(request).config;
 }
 
-/** The same, and what in it is allowed but may not be what is meant, each a sentence as problems are. */
-export function loadConfigAndWarnings(request: ConfigRequest): { config: Config; warnings: string[] } {
+/** A configuration, and what in it is allowed but may not be what is meant. */
+export interface LoadedConfig {
+  config: Config;
+  /** Each a sentence, as problems are. */
+  warnings: string[];
+  /** Makes a sentence with its place of what else is found to be wrong with an option. */
+  sentenceOf(problem: Problem): string;
+}
+
+/** The same, with what may not be meant. */
+export function loadConfigAndWarnings(request: ConfigRequest): LoadedConfig {
   const { environment } = request;
   const file = findConfigFile(request);
   const yaml = file === undefined ? undefined : readYamlFile(file);
@@ -42,14 +51,18 @@ export function loadConfigAndWarnings(request: ConfigRequest): { config: Config;
   const allowed = readAllowed(request.stateDirectory);
   const level = logLevel(environment);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
-  config = override(config, request.overrides ?? keptOverrides(request.stateDirectory));
+  const overrides = request.overrides ?? keptOverrides(request.stateDirectory);
+  config = override(config, overrides);
   const commandLine = request.overrides ? 'command line' : 'command line of `up`';
   config = listModels(
     check(config, environment, () => commandLine),
     environment,
   );
-  const warnings = configWarnings(config, environment).map((one) => sentence(one, place).trim());
-  return { config, warnings };
+  const isOverridden = ([section, name]: Path) =>
+    section === 'models' && Object.hasOwn(overrides.models ?? {}, String(name));
+  const sentenceOf = (problem: Problem) =>
+    sentence(problem, (path) => (isOverridden(path) ? commandLine : place(path))).trim();
+  return { config, warnings: configWarnings(config, environment).map(sentenceOf), sentenceOf };
 }
 
 /**

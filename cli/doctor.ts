@@ -5,10 +5,9 @@ import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
-import { ConfigurationError } from '../config/configuration-error.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import type { ModelDefinition } from '../config/model-options.ts';
-import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
 import { countText } from '../observability/wording.ts';
 import { span, type Span } from '../observability/span.ts';
 import { checkSandbox, checkSearch } from '../tools/check.ts';
@@ -19,6 +18,7 @@ import { missing, ok, warning, type Checked } from './checked.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './follow.ts';
+import { modelOfFlag } from './model-of-flag.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';
 
@@ -45,7 +45,7 @@ export function registerDoctor(program: Command): void {
     ],
     async ({ options, environment, output }) => {
       const { stateDirectory, config, warnings } = settingsOf({ options, environment });
-      const model = modelOf(options.model, environment);
+      const model = options.model === undefined ? undefined : modelOfFlag(options.model, environment);
       const checked = await untilInterrupted((signal) =>
         checkAll({ stateDirectory, config, environment, signal, model, asksModels: options.models }),
       );
@@ -72,16 +72,6 @@ export function registerDoctor(program: Command): void {
 
 /** What the configuration says that may not be meant; what mends it stands in it. */
 const doubtful = (found: string): Checked => ({ name: 'configuration', state: 'warning', found });
-
-function modelOf(
-  flag: string | undefined,
-  environment: Record<string, string | undefined>,
-): ModelDefinition | undefined {
-  if (flag === undefined) return undefined;
-  const read = readModelFlag(flag, environment);
-  if ('problem' in read) throw new ConfigurationError([read.problem]);
-  return read.definition as ModelDefinition;
-}
 
 interface Surroundings {
   stateDirectory: string;

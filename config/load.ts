@@ -6,13 +6,14 @@ import type { AgentRole } from '../schemas/row.ts';
 import { readAllowed } from './allowed.ts';
 import { Config, logLevels } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
+import { environmentWarnings } from './environment-warnings.ts';
 import { crossProblems } from './cross-check.ts';
 import { keptOverrides, override, type Overrides } from './overrides.ts';
 import { modelsByDefault } from './mode.ts';
 import { standardMaxTokens } from './model-options.ts';
 import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
 import { checkoutRoot, type Environment } from './state.ts';
-import { configWarnings } from './warnings.ts';
+import { configWarnings, repositoryWarnings } from './warnings.ts';
 import { readYamlFile, type Path, type YamlFile } from './yaml-file.ts';
 
 export interface ConfigRequest {
@@ -62,7 +63,9 @@ export function loadConfigAndWarnings(request: ConfigRequest): LoadedConfig {
     section === 'models' && Object.hasOwn(overrides.models ?? {}, String(name));
   const sentenceOf = (problem: Problem) =>
     sentence(problem, (path) => (isOverridden(path) ? commandLine : place(path))).trim();
-  return { config, warnings: configWarnings(config, environment).map(sentenceOf), sentenceOf };
+  const doubtful = [...repositoryWarnings(written), ...configWarnings(config, environment)];
+  const warnings = [...doubtful.map(sentenceOf), ...environmentWarnings(config, environment)];
+  return { config, warnings, sentenceOf };
 }
 
 /**
@@ -99,7 +102,9 @@ function contentOf(yaml: YamlFile): unknown {
 function check(data: unknown, environment: Environment, place: YamlFile['place']): Config {
   fillMaxTokens(data);
   const bySchema = fillAndCheck(Config, data);
-  const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config, environment);
+  const isBroken = (section: keyof Config) =>
+    bySchema.some(({ path }) => path.length === 0 || path[0] === section);
+  const problems = [...bySchema, ...crossProblems(data as Config, environment, isBroken)];
   if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => sentence(problem, place)));
   return data as Config;
 }

@@ -32,7 +32,7 @@ async function checkOne(
   signal: AbortSignal,
 ): Promise<Checked> {
   const name = `model ${definition.name}`;
-  if (definition.backend === 'scripted')
+  if (definition.backend === 'scripted' && (await askModel(definition, environment, signal)).ok)
     return warning(
       name,
       'scripted: replies that were written beforehand, not by a model',

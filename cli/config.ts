@@ -1,18 +1,16 @@
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import type { Config } from '../config/config.ts';
 import { configDigest, findConfigFile, loadConfig, loadConfigAndWarnings } from '../config/load.ts';
-import { modelDefinitions } from '../config/model-options.ts';
 import { configSources } from '../config/sources.ts';
 import { resolveStateDirectory } from '../config/state.ts';
-import { describeGguf } from '../inference/check.ts';
 import { span } from '../observability/span.ts';
 import { censor } from '../schemas/secrets.ts';
 import { registerConfigAllowed } from './config-allowed.ts';
 import { registerConfigInit } from './config-init.ts';
 import { exitCodes } from './exit-codes.ts';
-import { CommandError } from './failure.ts';
+import { requireModelFiles } from './model-files.ts';
 import { verb } from './verb.ts';
+import { warningLines } from './warning-lines.ts';
 
 export function registerConfig(program: Command): void {
   const config = program
@@ -36,11 +34,12 @@ export function registerConfig(program: Command): void {
     async ({ options, environment, output }) => {
       const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
       const request = { file: options.config, stateDirectory, environment };
-      const { config: loaded, warnings } = loadConfigAndWarnings({ ...request, overrides: {} });
-      requireWholeFiles(loaded);
+      const loaded = loadConfigAndWarnings({ ...request, overrides: {} });
+      await requireModelFiles(loaded);
+      const { config: checked, warnings } = loaded;
       const file = findConfigFile(request);
-      output.result({ file, digest: configDigest(loaded), problems: [], warnings }, [
-        ...warnings.map((warning) => [span('warning: ', 'warn'), span(warning, 'plain', 600)]),
+      output.result({ file, digest: configDigest(checked), problems: [], warnings }, [
+        ...warningLines(warnings),
         [
           span('valid', 'good'),
           span(file ? `: ${file}` : ': there is no switchyard.yaml, so the defaults hold'),
@@ -80,18 +79,4 @@ export function registerConfig(program: Command): void {
     },
   );
   registerConfigAllowed(config);
-}
-
-/** A GGUF file that is cut or no GGUF file is told here, not by the worker that would load it. Throws CommandError. */
-function requireWholeFiles(config: Config): void {
-  const problems = modelDefinitions(config.models).flatMap(({ name, file }) => {
-    if (file === undefined) return [];
-    try {
-      describeGguf(file);
-      return [];
-    } catch (error) {
-      return [`models.${name}.file: ${error instanceof Error ? error.message : String(error)}`];
-    }
-  });
-  if (problems.length > 0) throw new CommandError(problems, undefined, exitCodes.usage);
 }

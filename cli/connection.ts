@@ -6,7 +6,7 @@ import { BrokerError } from '../bus/errors.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { configOfJoined, readJoined } from '../config/joined.ts';
-import { loadConfig } from '../config/load.ts';
+import { loadConfigAndWarnings, type LoadedConfig } from '../config/load.ts';
 import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import { resolveStateDirectory } from '../config/state.ts';
@@ -27,14 +27,14 @@ export interface Connection {
 }
 
 /** The state folder and the configuration that a verb is called with. Throws ConfigurationError. */
-export function settingsOf({ options, environment }: Pick<Call<unknown>, 'options' | 'environment'>): {
-  stateDirectory: string;
-  config: Config;
-} {
+export function settingsOf({
+  options,
+  environment,
+}: Pick<Call<unknown>, 'options' | 'environment'>): LoadedConfig & { stateDirectory: string } {
   const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
   const file =
     options.config ?? readMeshFile(stateDirectory)?.configFile ?? configOfJoined(stateDirectory, environment);
-  return { stateDirectory, config: loadConfig({ file, stateDirectory, environment }) };
+  return { stateDirectory, ...loadConfigAndWarnings({ file, stateDirectory, environment }) };
 }
 
 /** Connects as the operator and closes again, however the work ends. Throws ConfigurationError, BrokerError, CommandError. */

@@ -5,10 +5,9 @@ import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
-import { ConfigurationError } from '../config/configuration-error.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import type { ModelDefinition } from '../config/model-options.ts';
-import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
 import { countText } from '../observability/wording.ts';
 import { span, type Span } from '../observability/span.ts';
 import { checkSandbox, checkSearch } from '../tools/check.ts';
@@ -19,6 +18,7 @@ import { missing, ok, warning, type Checked } from './checked.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './follow.ts';
+import { modelOfFlag } from './model-of-flag.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';
 
@@ -44,11 +44,12 @@ export function registerDoctor(program: Command): void {
       ['doctor --no-models --json', 'for a program, without asking a model'],
     ],
     async ({ options, environment, output }) => {
-      const { stateDirectory, config } = settingsOf({ options, environment });
-      const model = modelOf(options.model, environment);
+      const { stateDirectory, config, warnings } = settingsOf({ options, environment });
+      const model = options.model === undefined ? undefined : modelOfFlag(options.model, environment);
       const checked = await untilInterrupted((signal) =>
         checkAll({ stateDirectory, config, environment, signal, model, asksModels: options.models }),
       );
+      checked.push(...warnings.map(doubtful));
       const count = checked.filter((one) => one.state === 'missing').length;
       output.result({ ok: count === 0, checks: checked }, [
         ...tableOf(['', 'what', 'found'], checked.map(rowOf)),
@@ -69,15 +70,8 @@ export function registerDoctor(program: Command): void {
   );
 }
 
-function modelOf(
-  flag: string | undefined,
-  environment: Record<string, string | undefined>,
-): ModelDefinition | undefined {
-  if (flag === undefined) return undefined;
-  const read = readModelFlag(flag, environment);
-  if ('problem' in read) throw new ConfigurationError([read.problem]);
-  return read.definition as ModelDefinition;
-}
+/** What the configuration says that may not be meant; what mends it stands in it. */
+const doubtful = (found: string): Checked => ({ name: 'configuration', state: 'warning', found });
 
 interface Surroundings {
   stateDirectory: string;
@@ -158,5 +152,5 @@ async function fetchedBubblewrap(
 function rowOf(one: Checked): Span[] {
   const marks = { ok: ['✓', 'good'], warning: ['!', 'warn'], missing: ['✗', 'bad'] } as const;
   const [mark, tone] = marks[one.state];
-  return [span(mark, tone), span(one.name), span(one.found, one.state === 'ok' ? 'plain' : tone, 300)];
+  return [span(mark, tone), span(one.name), span(one.found, one.state === 'ok' ? 'plain' : tone, 600)];
 }

@@ -1,4 +1,5 @@
-import { delimiter, join } from 'node:path';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, isAbsolute, join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials, readCredential } from '../bus/credentials.ts';
@@ -10,6 +11,7 @@ import { startServer, type RunningServer, type StartServerOptions } from '../bus
 import { ensureStreams } from '../bus/streams.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
+import { ConfigurationError } from '../config/configuration-error.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { telemetryVariables } from '../config/telemetry-variables.ts';
@@ -191,7 +193,7 @@ export async function reachBrokerAs(
 /** Where bubblewrap is: named, on the PATH, or fetched without root; undefined with a word where it cannot be had. */
 export async function findSandbox(environment: Environment, say: Say): Promise<string | undefined> {
   const named = environment['SWITCHYARD_BWRAP'];
-  if (named) return named;
+  if (named) return requireProgram('SWITCHYARD_BWRAP', named);
   const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
   if (onPath) return onPath;
   if (process.platform !== 'linux') return undefined;
@@ -211,6 +213,21 @@ export async function findSandbox(environment: Environment, say: Say): Promise<s
       '  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
     );
     return undefined;
+  }
+}
+
+/** A program that a variable names. Throws ConfigurationError where there is none. */
+function requireProgram(variable: string, path: string): string {
+  try {
+    if (!isAbsolute(path)) throw new Error('the whole path is needed');
+    if (!statSync(path).isFile()) throw new Error('it is no file');
+    accessSync(path, constants.X_OK);
+    return path;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigurationError([
+      `${variable}: ${path} cannot be started (${why}); name a program, or leave the variable out`,
+    ]);
   }
 }
 

@@ -54,11 +54,11 @@ export function registerModelsCheck(models: Command): void {
 
 export interface CheckedModel extends ModelCheck {
   name: string;
-  /** True where the replies were written beforehand, so that there was nothing to ask. */
+  /** True where the replies were written beforehand, so that its file was read and nothing asked. */
   isScripted: boolean;
 }
 
-/** One model; a scripted one is not asked, and one that the mode bars cannot be used. */
+/** One model; of a scripted one its file is read, and one that the mode bars cannot be used. */
 export async function checkOne(
   config: Config,
   model: ModelDefinition,
@@ -67,7 +67,8 @@ export async function checkOne(
 ): Promise<CheckedModel> {
   const { name } = model;
   const nothing = { latencyMs: 0, replyCharacters: 0 };
-  if (model.backend === 'scripted') return { name, isScripted: true, ok: true, ...nothing };
+  if (model.backend === 'scripted')
+    return { name, isScripted: true, ...(await askModel(model, environment, signal)) };
   const problem = barredBy(config, model);
   const mend = 'set `mode: local+api` in switchyard.yaml, or leave the model out of it';
   if (problem !== undefined) return { name, isScripted: false, ok: false, ...nothing, problem, mend };
@@ -83,7 +84,7 @@ function rowOf(one: CheckedModel): Span[] {
     span(isAnswer ? countText(one.replyCharacters, 'character') : ''),
     span(one.tokensPerSecond === undefined ? '' : String(one.tokensPerSecond)),
     span(
-      one.isScripted ? 'scripted: replies written beforehand' : (one.problem ?? ''),
+      one.problem ?? (one.isScripted ? 'scripted: replies written beforehand' : ''),
       one.ok ? 'dim' : 'bad',
       300,
     ),

@@ -73,7 +73,7 @@ const status =
 const pull = (more: Partial<FetchRequest> = {}) =>
   fetchModel({ url, file, signal: new AbortController().signal, pauseMs: 1, ...more });
 
-test('pull: a whole file comes under its name, with its sum, and leaves nothing else', async () => {
+test('pull: a whole file comes under its name, with its sum and its origin beside it, and leaves nothing else', async () => {
   const seen: Progress[] = [];
   const fetched = await pull({ onProgress: (progress) => seen.push(progress) });
   expect(fetched).toEqual({
@@ -84,7 +84,12 @@ test('pull: a whole file comes under its name, with its sum, and leaves nothing 
     resumedFromBytes: 0,
   });
   expect(readFileSync(file).equals(content)).toBe(true);
-  expect(readdirSync(join(folder, 'models'))).toEqual(['m.gguf']);
+  expect(readdirSync(join(folder, 'models'))).toEqual(['m.gguf', 'm.gguf.json']);
+  expect(JSON.parse(readFileSync(`${file}.json`, 'utf8'))).toEqual({
+    url,
+    sha256: sumOf(content),
+    isVerified: false,
+  });
   expect(seen[0]).toEqual({ bytes: 0, totalBytes: content.length });
   expect(seen.at(-1)).toEqual({ bytes: content.length, totalBytes: content.length });
 });
@@ -143,7 +148,43 @@ test('pull: what is there already is not fetched, and is checked where a sum is 
   const count = asked.length;
   expect(await pull({ sha256: sumOf(content) })).toMatchObject({ isVerified: true });
   await expect(pull({ sha256: 'a'.repeat(64) })).rejects.toThrow(/is there already, and its SHA-256 is/);
+  expect(await pull({ url: `${url}?key=of-today` })).toMatchObject({
+    isVerified: true,
+    resumedFromBytes: undefined,
+  });
+  expect(readFileSync(`${file}.json`, 'utf8')).not.toContain('of-today');
   expect(asked.length).toBe(count);
+  writeFileSync(file, modelOf(8));
+  await expect(pull()).rejects.toThrow(/is there already, and its SHA-256 is .*, not/);
+});
+
+test('pull: another file of the same name is not taken for the one that is meant', async () => {
+  await pull();
+  const other = url.replace('/m.gguf', '/other/m.gguf');
+  await expect(pull({ url: other })).rejects.toMatchObject({
+    message: expect.stringContaining(`m.gguf is there already, and came from ${url}`),
+    mend: expect.stringContaining('--to DIR'),
+  });
+  // Who gives the sum has said which file is meant.
+  expect(await pull({ url: other, sha256: sumOf(content) })).toMatchObject({ isVerified: true });
+});
+
+test('pull: of a file that somebody else put there the server is asked what it has', async () => {
+  await pull();
+  const there = content;
+  rmSync(`${file}.json`);
+  expect(await pull()).toMatchObject({ isVerified: false, resumedFromBytes: undefined });
+  content = modelOf(9, 1000);
+  await expect(pull()).rejects.toThrow(/with 300004 bytes, and the one that is meant has 1004/);
+  const summed = (bytes: Buffer) =>
+    status(302, { location: '/elsewhere', 'x-linked-etag': `"${sumOf(bytes)}"` });
+  manners = [summed(modelOf(9)), serve];
+  await expect(pull()).rejects.toThrow(/is there already, and its SHA-256 is/);
+  manners = [summed(there), serve];
+  expect(await pull()).toMatchObject({ isVerified: true, resumedFromBytes: undefined });
+  expect(existsSync(`${file}.json`)).toBe(true);
+  rmSync(`${file}.json`);
+  await expect(pull({ url: 'http://127.0.0.1:1/m.gguf' })).rejects.toThrow(/does not give the file/);
 });
 
 test.each([
@@ -190,7 +231,7 @@ test('pull: two of the same at once do not write into each other', async () => {
   writeFileSync(`${file}.part.lock`, '999999999');
   manners = [serve];
   await pull();
-  expect(readdirSync(join(folder, 'models'))).toEqual(['m.gguf']);
+  expect(readdirSync(join(folder, 'models'))).toEqual(['m.gguf', 'm.gguf.json']);
 });
 
 test('pull: a command that is interrupted says that what came is kept', async () => {

@@ -51,6 +51,15 @@ export interface Fetched {
   resumedFromBytes: number | undefined;
 }
 
+/** What is kept beside a whole file, as `FILE.json`: which file of that name it is. */
+interface Origin {
+  /** Without what follows a `?`, which may be a key and differ each time. */
+  url: string;
+  sha256: string;
+  /** True where the sum was given, or told by the server. */
+  isVerified: boolean;
+}
+
 /** What is known of a file that is not whole yet: enough to tell whether the server still has the same. */
 interface Known {
   url: string;
@@ -110,9 +119,12 @@ async function fetchPart(request: FetchRequest): Promise<Fetched> {
   } finally {
     await handle.close();
   }
+  const isVerified = wanted !== undefined;
+  // Before the file has its name: one whose origin nobody knows would be asked for again.
+  await keepOrigin(file, { url: addressOf(url), sha256, isVerified });
   await rename(part, file);
   await rm(`${part}.json`, { force: true });
-  return { file, bytes, sha256, isVerified: wanted !== undefined, resumedFromBytes: startedAt };
+  return { file, bytes, sha256, isVerified, resumedFromBytes: startedAt };
 }
 
 /** One connection: takes what is missing, or all anew where the server has another file by now. */
@@ -168,16 +180,67 @@ function requireGguf(first: Uint8Array, url: string): void {
   );
 }
 
+/** A file of that name is there: it is the one that is meant, or it is refused. Of one whose origin nobody knows the server is asked. */
 async function already(request: FetchRequest, bytes: number): Promise<Fetched> {
-  const { file } = request;
+  const { file, url } = request;
   const sha256 = await sumOf(file);
-  const isVerified = request.sha256 !== undefined;
-  if (isVerified && sha256 !== request.sha256!.toLowerCase())
-    throw new CommandError(
-      `${file} is there already, and its SHA-256 is ${sha256}`,
-      'remove it, or fetch into another folder with --to DIR',
+  const refuse = (why: string) =>
+    new CommandError(
+      `${file} is there already, ${why}`,
+      'fetch into another folder with --to DIR, or remove it',
     );
+  const origin = await readOrigin(file);
+  const given = request.sha256?.toLowerCase();
+  if (given === undefined && origin !== undefined && origin.url !== addressOf(url))
+    throw refuse(`and came from ${origin.url}`);
+  const told = given === undefined && origin === undefined ? await askSum(request, bytes, refuse) : undefined;
+  const wanted = given ?? origin?.sha256 ?? told;
+  if (wanted !== undefined && sha256 !== wanted)
+    throw refuse(`and its SHA-256 is ${sha256}, not ${wanted} as of the file that is meant`);
+  const isVerified = given !== undefined || told !== undefined || origin?.isVerified === true;
+  if (isVerified) await keepOrigin(file, { url: addressOf(url), sha256, isVerified });
   return { file, bytes, sha256, isVerified, resumedFromBytes: undefined };
+}
+
+/** The sum that the server tells of its file; undefined where it tells none, and the lengths at least are the same. */
+async function askSum(
+  request: FetchRequest,
+  bytes: number,
+  refuse: (why: string) => CommandError,
+): Promise<string | undefined> {
+  const { url, signal, silenceMs = 60_000 } = request;
+  let asked: Asked;
+  try {
+    asked = await askFor(url, { from: 0, validator: undefined, signal, silenceMs });
+  } catch (error) {
+    throw error instanceof CommandError ? error : unreachable(url, `${request.file}.part`, error);
+  }
+  asked.end();
+  const { sha256, totalBytes } = asked;
+  if (sha256 === undefined && totalBytes !== undefined && totalBytes !== bytes)
+    throw refuse(`with ${bytes} bytes, and the one that is meant has ${totalBytes}`);
+  return sha256;
+}
+
+function addressOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
+const originOf = (file: string) => `${file}.json`;
+
+async function keepOrigin(file: string, origin: Origin): Promise<void> {
+  await writeFile(originOf(file), `${JSON.stringify(origin)}\n`, { mode: 0o600 });
+}
+
+async function readOrigin(file: string): Promise<Origin | undefined> {
+  try {
+    const { url, sha256, isVerified } = JSON.parse(await readFile(originOf(file), 'utf8')) as Partial<Origin>;
+    if (typeof url !== 'string' || typeof sha256 !== 'string') return undefined;
+    return { url, sha256, isVerified: isVerified === true };
+  } catch {
+    return undefined;
+  }
 }
 
 async function requireRoom(part: string, missing: number): Promise<void> {

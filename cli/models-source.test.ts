@@ -35,3 +35,12 @@ test('sources: a password in an address is refused and not shown', () => {
   expect(() => sourcesOf('https://me:hunter2@h/m.gguf', {})).toThrow(/holds a password/);
   expect(() => sourcesOf('https://me:hunter2@h/m.gguf', {})).not.toThrow(/hunter2/);
 });
+
+test.each(['garbage', 'https://me:hunter2@h', 'http://h:99999'])(
+  'sources: HF_ENDPOINT=%s is refused by its name and not shown',
+  (HF_ENDPOINT) => {
+    const read = () => sourcesOf('hf:o/r/m.gguf', { HF_ENDPOINT });
+    expect(read).toThrow(/^HF_ENDPOINT: this value is no address/);
+    expect(read).not.toThrow(/hunter2/);
+  },
+);

@@ -32,7 +32,14 @@ function onHub(path: string, environment: Record<string, string | undefined>): s
   const [owner, repository, ...file] = path.split('/');
   if (!owner || !repository || file.length === 0 || path.includes('..'))
     throw refuse(`hf:${path}`, 'names no file');
-  const hub = (environment['HF_ENDPOINT'] || 'https://huggingface.co').replace(/\/+$/, '');
+  const hub = (environment['HF_ENDPOINT']?.trim() || 'https://huggingface.co').replace(/\/+$/, '');
+  // Not shown: it may hold a password.
+  if (!/^https?:\/\/[^@?#]+$/.test(hub) || !URL.canParse(hub))
+    throw new CommandError(
+      'HF_ENDPOINT: this value is no address of a hub',
+      'give an http:// or https:// address without a password in it, such as https://huggingface.co, or leave the variable out',
+      exitCodes.usage,
+    );
   return `${hub}/${owner}/${repository}/resolve/main/${file.map(encodeURIComponent).join('/')}`;
 }
 

@@ -4,11 +4,12 @@ import type { Config } from '../config/config.ts';
 import { mayBeAsked } from '../config/mode.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { useModel, type Overrides } from '../config/overrides.ts';
-import { modelFlagForms, readModelFlag } from '../inference/model-flag.ts';
+import { modelFlagForms } from '../inference/model-flag.ts';
 import { askModel } from './ask-model.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import type { Say } from './mesh.ts';
+import { modelOfFlag } from './model-of-flag.ts';
 import { requireCommand, requireOwnRepository } from './own-repository.ts';
 
 /** What `up` is asked for on its command line. */
@@ -38,9 +39,7 @@ export function overridesOf(options: UpOptions, environment: Record<string, stri
     ...(options.durability ? { durability: options.durability } : {}),
   };
   if (options.model === undefined) return { mesh };
-  const flag = readModelFlag(options.model, environment);
-  if ('problem' in flag) throw new ConfigurationError([flag.problem]);
-  return { mesh, ...useModel(flag.definition) };
+  return { mesh, ...useModel(modelOfFlag(options.model, environment)) };
 }
 
 function portOf(text: string): number {

@@ -9,7 +9,7 @@ import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigurationError } from '../config/configuration-error.ts';
 import { readJoined } from '../config/joined.ts';
-import { loadConfig } from '../config/load.ts';
+import { loadConfigAndWarnings } from '../config/load.ts';
 import { removeMeshFile, writeMeshFile } from '../config/mesh-file.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { keepOverrides } from '../config/overrides.ts';
@@ -26,11 +26,13 @@ import { requireLlama, startWorkers } from './gpu-worker.ts';
 import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
 import { openOutput, withState } from './output.ts';
+import { requireModelFiles } from './model-files.ts';
 import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { answerObserver, looksOn, pagePortFor, startObserver } from './observer.ts';
 import { stopRoles } from './stop-roles.ts';
 import { readKilled, reportKilled } from './unclean-start.ts';
+import { warningLines } from './warning-lines.ts';
 import {
   allowNamed,
   checkModels,
@@ -99,8 +101,11 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     const overrides = isDemo
       ? { ...overridesOf(options, environment), ...demoOverrides(repository!) }
       : overridesOf(options, environment);
-    const config = loadConfig({ file: options.config, stateDirectory, environment, overrides });
+    const loaded = loadConfigAndWarnings({ file: options.config, stateDirectory, environment, overrides });
+    const { config } = loaded;
     if (options.brokerOnly !== true) {
+      output.progress(warningLines(loaded.warnings));
+      await requireModelFiles(loaded);
       if (hasLlama(config)) await requireLlama(say);
       if (repository !== undefined) requireModels(config, options.plan === true);
       const code = await Promise.race([checkModels(config, environment, say), interrupts.first]);

@@ -40,9 +40,10 @@ export function acceptedBy(schema: OptionSchema): string {
 
 function several(schema: OptionSchema): string {
   const [least, item] = [schema.minItems ?? 0, schema.items];
-  if (item?.enum) return `a list of these: ${item.enum.join(', ')}`;
+  const fewest = least > 0 ? `, at least ${least}` : '';
+  if (item?.enum) return `a list of these: ${item.enum.join(', ')}${fewest}`;
   const what = item?.type === 'object' ? 'entries' : item?.isPath ? 'paths' : 'texts';
-  return `a list of ${what}${least > 0 ? `, at least ${least}` : ''}`;
+  return `a list of ${what}${fewest}`;
 }
 
 function range({ minimum, maximum }: OptionSchema): string {

@@ -6,13 +6,14 @@ import type { AgentRole } from '../schemas/row.ts';
 import { readAllowed } from './allowed.ts';
 import { Config, logLevels } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
+import { environmentWarnings } from './environment-warnings.ts';
 import { crossProblems } from './cross-check.ts';
 import { keptOverrides, override, type Overrides } from './overrides.ts';
 import { modelsByDefault } from './mode.ts';
 import { standardMaxTokens } from './model-options.ts';
 import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
 import { checkoutRoot, type Environment } from './state.ts';
-import { configWarnings } from './warnings.ts';
+import { configWarnings, repositoryWarnings } from './warnings.ts';
 import { readYamlFile, type Path, type YamlFile } from './yaml-file.ts';
 
 export interface ConfigRequest {
@@ -32,8 +33,17 @@ export function loadConfig(request: ConfigRequest): Config {
   return loadConfigAndWarnings(request).config;
 }
 
-/** The same, and what in it is allowed but may not be what is meant, each a sentence as problems are. */
-export function loadConfigAndWarnings(request: ConfigRequest): { config: Config; warnings: string[] } {
+/** A configuration, and what in it is allowed but may not be what is meant. */
+export interface LoadedConfig {
+  config: Config;
+  /** Each a sentence, as problems are. */
+  warnings: string[];
+  /** Makes a sentence with its place of what else is found to be wrong with an option. */
+  sentenceOf(problem: Problem): string;
+}
+
+/** The same, with what may not be meant. */
+export function loadConfigAndWarnings(request: ConfigRequest): LoadedConfig {
   const { environment } = request;
   const file = findConfigFile(request);
   const yaml = file === undefined ? undefined : readYamlFile(file);
@@ -42,14 +52,20 @@ export function loadConfigAndWarnings(request: ConfigRequest): { config: Config;
   const allowed = readAllowed(request.stateDirectory);
   const level = logLevel(environment);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
-  config = override(config, request.overrides ?? keptOverrides(request.stateDirectory));
+  const overrides = request.overrides ?? keptOverrides(request.stateDirectory);
+  config = override(config, overrides);
   const commandLine = request.overrides ? 'command line' : 'command line of `up`';
   config = listModels(
     check(config, environment, () => commandLine),
     environment,
   );
-  const warnings = configWarnings(config, environment).map((one) => sentence(one, place).trim());
-  return { config, warnings };
+  const isOverridden = ([section, name]: Path) =>
+    section === 'models' && Object.hasOwn(overrides.models ?? {}, String(name));
+  const sentenceOf = (problem: Problem) =>
+    sentence(problem, (path) => (isOverridden(path) ? commandLine : place(path))).trim();
+  const doubtful = [...repositoryWarnings(written), ...configWarnings(config, environment)];
+  const warnings = [...doubtful.map(sentenceOf), ...environmentWarnings(config, environment)];
+  return { config, warnings, sentenceOf };
 }
 
 /**
@@ -86,7 +102,9 @@ function contentOf(yaml: YamlFile): unknown {
 function check(data: unknown, environment: Environment, place: YamlFile['place']): Config {
   fillMaxTokens(data);
   const bySchema = fillAndCheck(Config, data);
-  const problems = bySchema.length > 0 ? bySchema : crossProblems(data as Config, environment);
+  const isBroken = (section: keyof Config) =>
+    bySchema.some(({ path }) => path.length === 0 || path[0] === section);
+  const problems = [...bySchema, ...crossProblems(data as Config, environment, isBroken)];
   if (problems.length > 0) throw new ConfigurationError(problems.map((problem) => sentence(problem, place)));
   return data as Config;
 }

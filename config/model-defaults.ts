@@ -25,6 +25,8 @@ export function completeModel(
 }
 
 /** Where the models of a backend are asked, by its row, if their entries do not say; undefined where there is no such place. */
+export function addressOf(url: { variable?: string; default: string }, environment: Environment): string;
+export function addressOf(url: ModelBackend['url'] | undefined, environment: Environment): string | undefined;
 export function addressOf(
   url: ModelBackend['url'] | undefined,
   environment: Environment,
@@ -34,12 +36,26 @@ export function addressOf(
   return given ? addressFrom(url.variable!, given, url.default) : url.default;
 }
 
+/** What the backends add to an address by themselves. */
+const added = /\/(chat\/completions|completions|responses|embeddings|messages|api\/(chat|generate|tags))\/*$/;
+
+/** What is wrong with an address by which a server is asked; undefined: nothing. The value is not in it. */
+export function addressProblem(text: string): string | undefined {
+  if (!URL.canParse(text)) return 'this value (not shown) is no address: its host or its port cannot be one';
+  const { username, password, search, hash, pathname } = new URL(text);
+  if (username || password) return 'this value (not shown) holds a password';
+  if (search || hash)
+    return 'this value (not shown) goes on with ? or #, which every process would read; leave that off, and name the variable of a key as `apiKeyVariable`';
+  const path = added.exec(pathname)?.[0];
+  return path === undefined ? undefined : `it ends with ${path}, which is added by itself; leave that off`;
+}
+
 /** A server on this machine may want no key: its variable counts only where it is set. */
 function keyVariableOf(definition: ModelDefinition, environment: Environment): string | undefined {
   if (definition.apiKeyVariable !== undefined) return definition.apiKeyVariable;
   const standard = modelBackend(definition.backend)?.apiKeyVariable;
   const isHere = definition.url !== undefined && isLoopback(definition.url);
-  if (standard === undefined || (isHere && !environment[standard])) return undefined;
+  if (standard === undefined || (isHere && !environment[standard]?.trim())) return undefined;
   return standard;
 }
 
@@ -56,9 +72,12 @@ function addressFrom(variable: string, given: string, standard: string): string 
   const hasScheme = /^https?:\/\//i.test(given);
   const text = hasScheme ? given : `http://${given.startsWith(':') ? `127.0.0.1${given}` : given}`;
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given) && !hasScheme) return refuse('this value is no such address');
-  if (!URL.canParse(text)) return refuse('this value is no address');
+  // A key would go there as plain text.
+  if (!hasScheme && standard.startsWith('https:'))
+    return refuse('this value does not begin with http:// or https://');
+  const problem = addressProblem(text);
+  if (problem !== undefined) return refuse(problem);
   const url = new URL(text);
-  if (url.username || url.password) return refuse('this value holds a password');
   if (!hasScheme && url.port === '' && !/:80(\/|$)/.test(given)) url.port = new URL(standard).port;
   // Where a server listens on all addresses is no place to ask.
   if (url.hostname === '0.0.0.0' || url.hostname === '[::]') url.hostname = '127.0.0.1';

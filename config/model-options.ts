@@ -124,7 +124,9 @@ export const ModelOptions = Type.Object(
     ),
     capabilities: Type.Optional(
       Type.Array(Type.Enum([...capabilities]), {
-        description: 'What the model can do, where that is not what its backend declares',
+        minItems: 1,
+        description:
+          'What the model can do, where that is not what its backend declares. `vision` is a label: messages hold text only',
       }),
     ),
     tier: Type.Optional(
@@ -135,6 +137,7 @@ export const ModelOptions = Type.Object(
     contextTokens: Type.Integer({
       default: 32_768,
       minimum: 512,
+      maximum: 10_000_000,
       description: 'How much the model reads at once, in tokens, the reply included',
     }),
     maxTokens: Type.Integer({
@@ -145,6 +148,7 @@ export const ModelOptions = Type.Object(
     timeoutMs: Type.Integer({
       default: 300_000,
       minimum: 1000,
+      maximum: 86_400_000,
       description: 'How long one call may take before it is given up',
     }),
     tags: Type.Array(Type.String({ minLength: 1 }), {

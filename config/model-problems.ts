@@ -1,4 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import {
   backendNames,
   modelBackends,
@@ -6,6 +7,8 @@ import {
   type ModelBackend,
 } from '../schemas/model-backends.ts';
 import type { Config } from './config.ts';
+import { environmentVariables } from './environment.ts';
+import { addressProblem } from './model-defaults.ts';
 import type { ModelOptions } from './model-options.ts';
 import type { Problem } from './problems.ts';
 
@@ -23,6 +26,9 @@ export function modelProblems({ models }: Config): Problem[] {
         `a reply of ${model.maxTokens} tokens leaves no room in a context of ${model.contextTokens}; make it smaller than contextTokens`,
       );
     checkOptions(model, say);
+    checkServer(model, say);
+    checkCapabilities(model, say);
+    checkRecord(model, say);
     checkPrices(model, say);
   }
   return [...problems, ...poolProblems(models)];
@@ -68,6 +74,42 @@ function checkOptions(model: ModelOptions, say: Say): void {
       `"url" is missing; accepted: where the server answers, such as http://127.0.0.1:8000/v1${more}`,
     );
   }
+}
+
+/** Where a server is and what opens it. Nothing of either is shown. */
+function checkServer({ url, apiKeyVariable }: ModelOptions, say: Say): void {
+  const problem = url === undefined ? undefined : addressProblem(url);
+  if (problem !== undefined) say('url', `${problem}; accepted: an address such as http://127.0.0.1:11434/v1`);
+  const known = environmentVariables.find((one) => one.name === apiKeyVariable);
+  if (known && known.setBy !== 'secret')
+    say(
+      'apiKeyVariable',
+      `${known.name} holds no key (${known.meaning.split(/[.:;]/)[0]!.toLowerCase()}), and would be sent to the server as one; name the variable that holds the key`,
+    );
+}
+
+function checkCapabilities({ backend, capabilities = [] }: ModelOptions, say: Say): void {
+  const declared: readonly string[] = modelBackends[backend].capabilities;
+  if (capabilities.includes('embeddings') && !declared.includes('embeddings'))
+    say(
+      'capabilities',
+      `the backend \`${backend}\` makes no embeddings, whatever its model can; leave \`embeddings\` out`,
+    );
+  const twice = twiceIn(capabilities);
+  if (twice !== undefined) say('capabilities', `${twice} is here twice; leave one of them out`);
+}
+
+function checkRecord({ record }: ModelOptions, say: Say): void {
+  if (record === undefined) return;
+  if (existsSync(record) && !statSync(record).isFile())
+    say('record', `${record} is no file; name a file that recordings are added to`);
+  else if (!existsSync(dirname(record)))
+    say('record', `there is no folder ${dirname(record)}; create it or correct the path`);
+}
+
+/** The first of a list that stands in it once more. */
+export function twiceIn(list: readonly string[]): string | undefined {
+  return list.find((one, place) => list.indexOf(one) < place);
 }
 
 function checkFile(

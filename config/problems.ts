@@ -35,7 +35,8 @@ export function optionName(path: Path): string {
 /** `; did you mean "coder"?` when one of the names is near enough, else nothing. */
 export function nearest(found: string, names: string[]): string {
   if (names.length === 0 || found.length > 80) return '';
-  const name = closest(found.toLowerCase(), names);
+  const lower = names.map((one) => one.toLowerCase());
+  const name = names[lower.indexOf(closest(found.toLowerCase(), lower))]!;
   const isNear =
     distance(found.toLowerCase(), name.toLowerCase()) <= Math.max(2, Math.floor(name.length / 3));
   return isNear ? `; did you mean "${name}"?` : '';

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ConfigurationError } from './configuration-error.ts';
+import { composeVariables } from './environment-warnings.ts';
 import { loadConfig, loadConfigAndWarnings } from './load.ts';
 import { mayBeAsked } from './mode.ts';
 import { modelDefinitions } from './model-options.ts';
@@ -35,7 +36,8 @@ function problems(text: string, environment: Record<string, string> = {}): strin
 
 const here = 'here: { backend: openai, url: http://127.0.0.1:1/v1 }';
 const there = 'there: { backend: openai, url: https://api.example.com/v1 }';
-const priced = 'prices: { inputMicroDollars: 1, outputMicroDollars: 2, source: list, asOf: "2026-11-20" }';
+const priced =
+  'prices: { inputMicroDollars: 1000000, outputMicroDollars: 2000000, source: list, asOf: "2026-11-20" }';
 const onlyLocal = 'mode: local-only\n';
 
 test.each([
@@ -110,12 +112,112 @@ test.each([
     says: /^1:1 mode: it leaves no model for the planner, coder, tester, reviewer: there/,
   },
   {
+    it: 'an address whose port cannot be',
+    text: 'models:\n  a: { backend: openai, url: "http://h:99999" }\n',
+    says: /^2:\d+ models\.a\.url: this value \(not shown\) is no address: its host or its port/,
+  },
+  {
+    it: 'an address that breaks off',
+    text: 'models:\n  a: { backend: openai, url: "http://[" }\n',
+    says: /^2:\d+ models\.a\.url: this value \(not shown\) is no address/,
+  },
+  {
+    it: 'a key in an address, which is not shown',
+    text: 'models:\n  a: { backend: openai, url: "http://h/v1?key=hunter2" }\n',
+    says: /^2:\d+ models\.a\.url: (?!.*hunter2).*goes on with \? or #.*`apiKeyVariable`/,
+  },
+  {
+    it: 'an address of one of its calls',
+    text: 'models:\n  a: { backend: openai, url: "http://h/v1/chat/completions" }\n',
+    says: /^2:\d+ models\.a\.url: it ends with \/chat\/completions, which is added by itself; leave that off/,
+  },
+  {
+    it: 'a timeout that no timer holds',
+    text: 'models:\n  a: { backend: openai, url: "http://h", timeoutMs: 3000000000 }\n',
+    says: /^2:\d+ models\.a\.timeoutMs: found 3000000000; accepted: a whole number from 1000 to 86400000/,
+  },
+  {
+    it: 'a context that no model has',
+    text: 'models:\n  a: { backend: openai, url: "http://h", contextTokens: 1000000000000000 }\n',
+    says: /^2:\d+ models\.a\.contextTokens: .*from 512 to 10000000/,
+  },
+  {
+    it: 'a model that can do nothing',
+    text: 'models:\n  a: { backend: openai, url: "http://h", capabilities: [] }\n',
+    says: /^2:\d+ models\.a\.capabilities: the list is empty; accepted: a list of these: tools, .*, at least 1/,
+  },
+  {
+    it: 'a capability twice',
+    text: 'models:\n  a: { backend: openai, url: "http://h", capabilities: [tools, tools] }\n',
+    says: /^2:\d+ models\.a\.capabilities: tools is here twice/,
+  },
+  {
+    it: 'a capability that its backend has not',
+    text: 'models:\n  a: { backend: anthropic, capabilities: [tools, embeddings] }\n',
+    says: /^2:\d+ models\.a\.capabilities: the backend `anthropic` makes no embeddings/,
+  },
+  {
+    it: 'a variable that holds no key',
+    text: 'models:\n  a: { backend: openai, url: "http://h", apiKeyVariable: PATH }\n',
+    says: /^2:\d+ models\.a\.apiKeyVariable: PATH holds no key \(where programs are looked for\)/,
+  },
+  {
+    it: 'a recording in a folder that there is not',
+    text: 'models:\n  a: { backend: openai, url: "http://h", record: gone/a.yaml }\n',
+    says: /^2:\d+ models\.a\.record: there is no folder .*\/gone; create it/,
+  },
+  {
+    it: 'a folder to record into',
+    text: 'models:\n  a: { backend: openai, url: "http://h", record: . }\n',
+    says: /^2:\d+ models\.a\.record: .* is no file/,
+  },
+  {
+    it: 'a model that is its own fallback',
+    text: `models:\n  ${here}\nroles: { coder: { models: [here, here] } }\n`,
+    says: '3:19 roles.coder.models: here is here twice, and is no fallback for itself; leave one of them out',
+  },
+  {
+    it: 'an address of a broker that cannot be',
+    text: 'mesh: { url: "nats://h:99999" }\n',
+    says: /^1:9 mesh\.url: this value \(not shown\) is no address/,
+  },
+  {
+    it: 'a certificate that is not there',
+    text: 'mesh: { tls: { certificate: demo.json, key: gone.pem } }\n',
+    says: /^1:40 mesh\.tls\.key: there is no file .*gone\.pem/,
+  },
+  {
+    it: 'one port for two',
+    text: 'mesh: { port: 4333, page: { port: 4444, socketPort: 4333 } }\n',
+    says: /^1:41 mesh\.page\.socketPort: 4333 is also `mesh\.port`/,
+  },
+  {
+    it: 'an address that no machine has',
+    text: 'mesh: { listen: 999.1.1.1 }\n',
+    says: /^1:9 mesh\.listen: 999\.1\.1\.1 is no address; accepted/,
+  },
+  {
+    it: 'a coder without tools',
+    text: 'tools: { perRole: { reviewer: { tools: [] }, coder: { tools: [] } } }\n',
+    says: /^1:55 tools\.perRole\.coder\.tools: the list is empty, so that the coder could change nothing/,
+  },
+  {
     it: 'a mode that there is not',
     text: 'mode: local\n',
     says: /^1:1 mode: found the text "local"; accepted: local-only, local\+api/,
   },
 ])('registry: $it is refused with its place and the mend', ({ text, says }) => {
   expect(problems(text)[0]).toEqual(typeof says === 'string' ? says : expect.stringMatching(says));
+});
+
+test('registry: what sections say against each other is told beside what is wrong with others, and nothing that follows from that', () => {
+  const text = `limits: { hops: many }\nmesh: { listen: 999.1.1.1 }\nmodels:\n  ${here}\n  a: { backend: opnai }\nroles: { coder: { models: [b] } }\ntools: { perRole: { coder: { tools: [] } } }\n`;
+  expect(problems(text).map((one) => one.split(' ')[1])).toEqual([
+    'limits.hops:',
+    'models.a.backend:',
+    'mesh.listen:',
+    'tools.perRole.coder.tools:',
+  ]);
 });
 
 test('registry: one pool may hold models of several servers', () => {
@@ -186,13 +288,90 @@ test.each([
     text: `models:\n  ${here}\nroles: { coder: { maxTokens: 9000 } }\n`,
     says: /roles\.coder\.maxTokens: it is more than any of its models has/,
   },
+  ...(['manager', 'router', 'planner', 'coder', 'tester', 'reviewer'] as const).map((role) => ({
+    it: `no process of the ${role}`,
+    text: `processes: { ${role}: 0 }\n`,
+    says: new RegExp(`:1:14 processes\\.${role}: it is 0, .* waits .*\\./switchyard start ${role}`),
+  })),
+  {
+    it: 'a key in a variable of another kind',
+    text: `models:\n  a: { backend: openai, url: http://127.0.0.1:1, apiKeyVariable: LANG }\n`,
+    says: /models\.a\.apiKeyVariable: LANG is no name of a key/,
+  },
+  {
+    it: 'more threads than cores',
+    text: 'models:\n  a: { backend: llama, file: small.gguf, threads: 1024 }\n',
+    says: /models\.a\.threads: 1024 threads are more than the \d+ cores/,
+  },
+  {
+    it: 'prices that were looked up tomorrow',
+    text: `models:\n  a: { backend: openai, url: http://127.0.0.1:1, ${priced.replace('2026', '9026')} }\n`,
+    says: /models\.a\.prices: asOf: 9026-11-20 is yet to come/,
+  },
+  {
+    it: 'prices in dollars',
+    text: `models:\n  a: { backend: openai, url: http://127.0.0.1:1, ${priced.replace('1000000', '3')} }\n`,
+    says: /models\.a\.prices: 3 micro-dollars for a million tokens .* write 3000000/,
+  },
+  {
+    it: 'two models that record into one file',
+    text: `models:\n  a: { backend: openai, url: http://127.0.0.1:1, record: r.yaml }\n  b: { backend: openai, url: http://127.0.0.1:1, record: r.yaml }\n`,
+    says: /models\.b\.record: a records into this file too/,
+  },
+  {
+    it: 'a rule behind one that always holds',
+    text: `models:\n  ${here}\nroutes: [{ name: all, models: [here], why: w }, { name: r, when: { role: coder }, models: [here], why: w }]\n`,
+    says: /routes\[1\]: "all" before it always holds/,
+  },
+  {
+    it: 'a rule for more than its models read',
+    text: `models:\n  ${here}\nroutes: [{ name: r, when: { contextAbove: 40000 }, models: [here], why: w }]\n`,
+    says: /routes\[0\]\.when\.contextAbove: where it holds, none of the rule's models can read as much: .* 32768/,
+  },
+  {
+    it: 'a repository that is not there',
+    text: 'allow: { repositories: [gone] }\n',
+    says: /allow\.repositories\[0\]: there is no folder .*\/gone/,
+  },
   {
     it: 'temperature beside topP',
     text: 'roles: { coder: { temperature: 0.2, topP: 0.9 } }\n',
     says: /roles\.coder\.topP: some providers refuse/,
   },
 ])('warnings: $it is said, and loads', ({ text, says }) => {
-  expect(load(text).warnings).toEqual([expect.stringMatching(says)]);
+  expect(load(text, { LANG: 'C' }).warnings).toEqual([expect.stringMatching(says)]);
+});
+
+test.each<[Record<string, string>, string, string[]]>([
+  [
+    { SWITCHYARD_STAT: '/x' },
+    '',
+    ['SWITCHYARD_STAT: nobody reads this variable; did you mean "SWITCHYARD_STATE"?'],
+  ],
+  [{ SWITCHYARD_STATE: '/x', SWITCHYARD_UID: '1000' }, '', []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, '', []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }, onlyLocal, []],
+  [
+    { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://me:hunter2@collector:4318' },
+    onlyLocal,
+    [expect.stringMatching(/^OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: it names another machine(?!.*hunter2)/)],
+  ],
+])('warnings: of the environment %j with "%s"', (environment, text, warnings) => {
+  expect(load(text, environment).warnings).toEqual(warnings);
+});
+
+test('warnings: a key of blanks is none', () => {
+  const text = `models:\n  a: { backend: openai, url: http://127.0.0.1:1, apiKeyVariable: MY_KEY }\n`;
+  expect(load(text, { MY_KEY: '  ' }).warnings).toEqual([expect.stringMatching(/MY_KEY.* is not set here/)]);
+});
+
+test('warnings: what compose.yaml reads by itself is no mistake', () => {
+  const named = ['compose.yaml', 'deploy/entry.sh'].flatMap((file) =>
+    [...readFileSync(join(checkoutRoot, file), 'utf8').matchAll(/\$\{(SWITCHYARD_\w+)/g)].map(
+      (one) => one[1]!,
+    ),
+  );
+  expect([...new Set(named)].sort()).toEqual([...composeVariables].sort());
 });
 
 test('warnings: what is complete has none', () => {

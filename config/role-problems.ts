@@ -2,6 +2,7 @@ import type { AgentRole } from '../schemas/row.ts';
 import type { Config } from './config.ts';
 import { mayBeAsked, modelsByDefault } from './mode.ts';
 import { capabilitiesOfModel, modelDefinitions } from './model-options.ts';
+import { twiceIn } from './model-problems.ts';
 import { nearest, type Problem } from './problems.ts';
 import type { Environment } from './state.ts';
 import type { Path } from './yaml-file.ts';
@@ -37,6 +38,12 @@ function listProblems(config: Config, environment: Environment, path: Path, aske
         `${name} cannot call tools, and every role works with tools; name another, or give it \`tools\` under models.${name}.capabilities if it can`,
       );
   });
+  const twice = twiceIn(asked);
+  if (twice !== undefined)
+    problems.push({
+      path,
+      what: `${twice} is here twice, and is no fallback for itself; leave one of them out`,
+    });
   const known = asked.filter((name) => Object.hasOwn(config.models, name));
   const definitions = modelDefinitions(
     Object.fromEntries(known.map((name) => [name, config.models[name]!])),

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
-import { readGguf } from '../inference/backends/gguf.ts';
+import { readGguf, requireContext } from '../inference/backends/gguf.ts';
 import type { WidthResult } from '../inference/bench.ts';
 import type { ModelCheck } from '../inference/check.ts';
 import type { Job } from './ask.ts';
@@ -36,6 +36,8 @@ export async function checkLlama(definition: ModelDefinition, signal?: AbortSign
     maxTokens: Math.min(definition.maxTokens, contextTokens / 2),
   };
   try {
+    // The worker asks for all of it, and would refuse what this short one passes.
+    if (definition.file !== undefined) requireContext(definition, readGguf(definition.file));
     for await (const result of ask<ModelCheck>({ definition: small }, signal)) return result;
     throw new BackendError('permanent', `${definition.name} gave no answer`);
   } catch (error) {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getLlama, LlamaLogLevel, type Llama, type LlamaContext, type LlamaModel } from 'node-llama-cpp';
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
-import { readGguf, type GgufHeader } from '../inference/backends/gguf.ts';
+import { readGguf, requireContext, type GgufHeader } from '../inference/backends/gguf.ts';
 import { inOrderOfSequences } from './batching.ts';
 import { availableMemory } from './memory.ts';
 import { placeModel, type Card, type Memory } from './placement.ts';
@@ -49,12 +49,7 @@ export async function load({ definition, workers, memory, say = () => {} }: Load
       mend: 'give the path of a GGUF file as its `file`',
     });
   const header = readGguf(file);
-  if (header.contextTokens !== undefined && contextTokens > header.contextTokens)
-    throw new BackendError(
-      'permanent',
-      `${name} asks for a context of ${contextTokens} tokens, and ${file} was made for ${header.contextTokens}`,
-      { mend: `set its contextTokens to ${header.contextTokens} or less` },
-    );
+  requireContext(definition, header);
   const threads = definition.threads ?? standardThreads(workers ?? definition.workers);
   const llama = await openLlama(definition.gpuLayers === 0, threads, say);
   try {

@@ -1,7 +1,7 @@
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from './backend.ts';
 import { createBackend } from './backends.ts';
-import { readGguf, type GgufHeader } from './backends/gguf.ts';
+import { readGguf, requireContext, type GgufHeader } from './backends/gguf.ts';
 import { benchWidth, type WidthResult } from './bench.ts';
 
 /** What `doctor` shows of a model, and what decides whether work may begin. */
@@ -128,6 +128,26 @@ export async function namesAt(
 /** What a GGUF file says of its model. Throws a permanent BackendError where it is no whole GGUF file. */
 export function describeGguf(file: string): GgufHeader {
   return readGguf(file);
+}
+
+/** What is wrong with the file that a model is made of, and which of its options mends it; undefined: nothing, or it has none. */
+export async function fileProblem(
+  definition: ModelDefinition,
+): Promise<{ option: 'file' | 'contextTokens' | 'script'; what: string } | undefined> {
+  const { backend, file } = definition;
+  let option: 'file' | 'contextTokens' | 'script' = backend === 'scripted' ? 'script' : 'file';
+  try {
+    if (backend === 'scripted') await createBackend(definition, {});
+    if (backend === 'llama' && file !== undefined) {
+      const header = readGguf(file);
+      option = 'contextTokens';
+      requireContext(definition, header);
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    return { option, what: error.message };
+  }
 }
 
 /** How quick a model is at each width, one after the other. Throws BackendError where it gives no first reply. */

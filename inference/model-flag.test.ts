@@ -1,9 +1,14 @@
 import { expect, test } from 'vitest';
+import { addressOf } from '../config/model-defaults.ts';
 import { modelFlagForms, readModelFlag } from './model-flag.ts';
-import type { FlagEnvironment } from './model-flag.ts';
 
-function definitionOf(flag: string, environment: FlagEnvironment = {}) {
-  const read = readModelFlag(flag, environment);
+type Environment = Record<string, string | undefined>;
+
+const readFlag = (flag: string, environment: Environment) =>
+  readModelFlag(flag, environment, (row) => addressOf(row, environment));
+
+function definitionOf(flag: string, environment: Environment = {}) {
+  const read = readFlag(flag, environment);
   if ('problem' in read) return expect.fail(read.problem);
   return read.definition;
 }
@@ -37,8 +42,8 @@ test('model flag: the context that Ollama is asked for is what OLLAMA_CONTEXT_LE
   const stated = definitionOf('ollama:x', { OLLAMA_CONTEXT_LENGTH: '8192' });
   expect(stated).toMatchObject({ contextTokens: 8192, maxTokens: 2048 });
   expect(definitionOf('ollama:x', { OLLAMA_CONTEXT_LENGTH: ' ' }).contextTokens).toBe(32_768);
-  for (const OLLAMA_CONTEXT_LENGTH of ['32k', '100', '-1'])
-    expect(readModelFlag('ollama:x', { OLLAMA_CONTEXT_LENGTH })).toEqual({
+  for (const OLLAMA_CONTEXT_LENGTH of ['32k', '100', '-1', '1e15'])
+    expect(readFlag('ollama:x', { OLLAMA_CONTEXT_LENGTH })).toEqual({
       problem: expect.stringContaining(OLLAMA_CONTEXT_LENGTH),
     });
 });
@@ -135,7 +140,7 @@ test.each([
   ['http://127.0.0.1:8000/v1#', /add #NAME/],
   ['http://#m', /no valid URL/],
 ])('model flag: "%s" is refused with the forms there are', (flag, why) => {
-  const read = readModelFlag(flag, {});
+  const read = readFlag(flag, {});
   expect(read).toHaveProperty('problem', expect.stringMatching(why));
   for (const form of [
     'ollama:NAME',
@@ -150,15 +155,33 @@ test.each([
 });
 
 test('model flag: a password in the URL is refused and not repeated', () => {
-  const read = readModelFlag('http://me:hunter2@box/v1#m', {});
+  const read = readFlag('http://me:hunter2@box/v1#m', {});
   expect(read).toHaveProperty('problem', expect.stringContaining('SWITCHYARD_MODEL_KEY'));
   expect(JSON.stringify(read)).not.toContain('hunter2');
 });
 
-test('model flag: an OLLAMA_HOST that is no host is named', () => {
-  expect(readModelFlag('ollama:x', { OLLAMA_HOST: 'no host' })).toEqual({
-    problem: 'OLLAMA_HOST is no host or URL: no host',
-  });
+test.each([
+  ['ollama:x', 'OLLAMA_HOST', 'no host'],
+  ['ollama:x', 'OLLAMA_HOST', 'http://me:hunter2@box'],
+  ['ollama:x', 'OLLAMA_HOST', 'http://me:hunter2@bo x'],
+  ['openai:x', 'OPENAI_BASE_URL', 'http://h:99999/v1'],
+  ['openai:x', 'OPENAI_BASE_URL', 'api.example.com/v1'],
+  ['anthropic:x', 'ANTHROPIC_BASE_URL', 'https://h?key=hunter2'],
+  ['litellm:x', 'LITELLM_BASE_URL', 'http://h/v1/chat/completions'],
+])('model flag: %s with an %s that is no address is refused by that name', (flag, name, value) => {
+  const read = () => readFlag(flag, { [name]: value });
+  expect(read).toThrow(new RegExp(`^${name}: .*accepted: an http`));
+  expect(read).not.toThrow(/hunter2/);
+});
+
+test('model flag: an address is given as entries accept it', () => {
+  expect(definitionOf('litellm:x', { LITELLM_BASE_URL: 'localhost:4001' }).url).toBe('http://localhost:4001');
+});
+
+test('model flag: a query in the URL is refused and not repeated', () => {
+  const read = readFlag('https://box/v1?key=hunter2#m', {});
+  expect(read).toHaveProperty('problem', expect.stringContaining('goes on with ?'));
+  expect(JSON.stringify(read)).not.toContain('hunter2');
 });
 
 test('model flag: help texts have all forms in one line', () => {

@@ -4,17 +4,15 @@ import type { ModelDefinition } from './backend.ts';
 
 /** The variables that a `--model` flag looks at. Of the two keys only whether they are set counts: they are not read here. */
 export interface FlagEnvironment {
-  /** Where Ollama listens, in the forms that Ollama itself accepts. */
-  OLLAMA_HOST?: string | undefined;
   /** The context that Ollama is asked to give the model. */
   OLLAMA_CONTEXT_LENGTH?: string | undefined;
-  OPENAI_BASE_URL?: string | undefined;
-  ANTHROPIC_BASE_URL?: string | undefined;
-  LITELLM_BASE_URL?: string | undefined;
   LITELLM_API_KEY?: string | undefined;
   /** The key for `http(s)://...` models, where they want one. */
   SWITCHYARD_MODEL_KEY?: string | undefined;
 }
+
+/** Where a backend is asked, by its variable or its default. Throws where the variable holds no address. */
+export type AddressOf = (row: { variable: string; default: string }) => string;
 
 export type ModelFlag = { definition: ModelDefinition } | { problem: string };
 
@@ -40,7 +38,7 @@ export const modelFlagForms = forms.map(([form]) => form.replace('(s)', '')).joi
 const ollamaContextTokens = 32_768;
 
 /** Reads `--model VALUE` into a model's definition, or says what is wrong and which forms there are. */
-export function readModelFlag(flag: string, environment: FlagEnvironment): ModelFlag {
+export function readModelFlag(flag: string, environment: FlagEnvironment, addressOf: AddressOf): ModelFlag {
   const value = flag.trim();
   if (/^https?:\/\//i.test(value)) return readUrl(value, environment);
   const colon = value.indexOf(':');
@@ -49,46 +47,53 @@ export function readModelFlag(flag: string, environment: FlagEnvironment): Model
   const read = Object.hasOwn(providers, provider) ? providers[provider as Provider] : undefined;
   if (!read) return refuse(flag, 'is none of the forms');
   if (model === '') return refuse(flag, `names no model after "${provider}:"`);
-  return read(base(provider as Provider, `${provider}:${model}`, model), environment);
+  return read(base(provider as Provider, `${provider}:${model}`, model), environment, addressOf);
 }
 
 type Provider = Extract<BackendName, 'ollama' | 'openai' | 'anthropic' | 'bedrock' | 'litellm'>;
 
-const providers: Record<Provider, (base: ModelDefinition, environment: FlagEnvironment) => ModelFlag> = {
-  ollama(definition, { OLLAMA_HOST, OLLAMA_CONTEXT_LENGTH }) {
-    const url = ollamaUrl(OLLAMA_HOST);
-    if (url === undefined) return { problem: `OLLAMA_HOST is no host or URL: ${OLLAMA_HOST}` };
+/** OpenAI itself has no entry among the backends' addresses: any server may speak its API. */
+const openAiAddress = { variable: 'OPENAI_BASE_URL', default: 'https://api.openai.com/v1' };
+
+/** As the configuration allows. */
+const mostContextTokens = 10_000_000;
+
+type Read = (base: ModelDefinition, environment: FlagEnvironment, addressOf: AddressOf) => ModelFlag;
+
+const providers: Record<Provider, Read> = {
+  ollama(definition, { OLLAMA_CONTEXT_LENGTH }, addressOf) {
+    const url = addressOf(modelBackends.ollama.url);
     const stated = OLLAMA_CONTEXT_LENGTH?.trim() ? Number(OLLAMA_CONTEXT_LENGTH) : ollamaContextTokens;
-    if (!Number.isInteger(stated) || stated < 512)
+    if (!Number.isInteger(stated) || stated < 512 || stated > mostContextTokens)
       return {
-        problem: `OLLAMA_CONTEXT_LENGTH is no number of tokens from 512 on: ${OLLAMA_CONTEXT_LENGTH}`,
+        problem: `OLLAMA_CONTEXT_LENGTH is no number of tokens from 512 to ${mostContextTokens}: ${OLLAMA_CONTEXT_LENGTH}`,
       };
     const maxTokens = Math.min(definition.maxTokens, Math.floor(stated / 4));
     return located({ ...definition, url, contextTokens: stated, maxTokens });
   },
-  openai: (definition, { OPENAI_BASE_URL }) => ({
+  openai: (definition, _, addressOf) => ({
     definition: {
       ...definition,
-      url: OPENAI_BASE_URL || 'https://api.openai.com/v1',
+      url: addressOf(openAiAddress),
       apiKeyVariable: 'OPENAI_API_KEY',
       contextTokens: 128_000,
       tags: ['api'],
     },
   }),
-  anthropic: (definition, { ANTHROPIC_BASE_URL }) =>
+  anthropic: (definition, _, addressOf) =>
     located({
       ...definition,
-      url: ANTHROPIC_BASE_URL || modelBackends.anthropic.url.default,
+      url: addressOf(modelBackends.anthropic.url),
       apiKeyVariable: modelBackends.anthropic.apiKeyVariable,
       contextTokens: 200_000,
       // What the model thinks counts, too.
       maxTokens: 16_384,
     }),
   bedrock: (definition) => located({ ...definition, contextTokens: 128_000 }),
-  litellm: (definition, { LITELLM_BASE_URL, LITELLM_API_KEY }) =>
+  litellm: (definition, { LITELLM_API_KEY }, addressOf) =>
     located({
       ...definition,
-      url: LITELLM_BASE_URL || modelBackends.litellm.url.default,
+      url: addressOf(modelBackends.litellm.url),
       ...(LITELLM_API_KEY?.trim() && { apiKeyVariable: modelBackends.litellm.apiKeyVariable }),
       contextTokens: 128_000,
     }),
@@ -105,6 +110,8 @@ function readUrl(value: string, environment: FlagEnvironment): ModelFlag {
   // Not shown again: what stands before the @ is a password.
   if (url.username || url.password)
     return refuse('http://...@...', 'holds a password: put a key into SWITCHYARD_MODEL_KEY');
+  if (url.search)
+    return refuse('http://...?...', 'goes on with ?, which every process would read: leave that off');
   const model = decodeFragment(url.hash.slice(1)).trim();
   if (model === '') return refuse(value, 'names no model: add #NAME');
   const path = url.pathname.replace(/\/+$/, '');
@@ -112,7 +119,7 @@ function readUrl(value: string, environment: FlagEnvironment): ModelFlag {
     ...base('openai', `${url.host}#${model}`, model),
     pool: 'custom',
     url: `${url.origin}${path === '' ? '/v1' : path}`,
-    ...(environment.SWITCHYARD_MODEL_KEY && { apiKeyVariable: 'SWITCHYARD_MODEL_KEY' }),
+    ...(environment.SWITCHYARD_MODEL_KEY?.trim() && { apiKeyVariable: 'SWITCHYARD_MODEL_KEY' }),
   });
 }
 
@@ -127,18 +134,6 @@ function base(backend: Provider, name: string, model: string): ModelDefinition {
     tags: [],
     timeoutMs: 300_000,
   };
-}
-
-/** `host`, `host:port`, `:port` or a URL; 0.0.0.0 is where a server listens, not where one asks. */
-function ollamaUrl(host: string | undefined): string | undefined {
-  const given = host?.trim() || '127.0.0.1:11434';
-  const hasScheme = /^https?:\/\//i.test(given);
-  const text = hasScheme ? given : `http://${given.startsWith(':') ? `127.0.0.1${given}` : given}`;
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  if (!hasScheme && url.port === '' && !/:80\b/.test(given)) url.port = '11434';
-  if (url.hostname === '0.0.0.0' || url.hostname === '[::]') url.hostname = '127.0.0.1';
-  return `${url.origin}${url.pathname.replace(/\/+$/, '')}`;
 }
 
 function decodeFragment(text: string): string {

@@ -351,6 +351,20 @@ test('bad input: a broken switchyard.yaml names line, field, accepted values and
   expect(unreadable).toMatchObject({ code: 2, error: expect.stringMatching(/broken\.yaml:\d+/) });
 });
 
+test('bad input: what may not be meant is said once by a start, with its place', async () => {
+  const file = join(terminal.area, 'doubtful.yaml');
+  writeFileSync(
+    file,
+    'models:\n  one: { backend: openai, url: "http://127.0.0.1:9/v1", apiKeyVariable: NOT_SET_KEY }\n',
+  );
+  const state = join(terminal.area, 'doubtful');
+  const { code, error } = await terminal.switchyard(['--state', state, 'up', '--config', file]);
+  expect(error.match(/warning: .*doubtful\.yaml:2:3 models\.one: the variable NOT_SET_KEY/g)).toHaveLength(1);
+  // It goes on from there: asked for a word, the model gives none.
+  expect(error).toContain('the model one cannot be used');
+  expect(code).toBe(1);
+});
+
 test.each([
   [['start', 'codr'], /codr.*coder/s],
   [['strat', 'coder'], /Did you mean start\?/],

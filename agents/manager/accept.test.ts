@@ -127,6 +127,14 @@ test('accept: gives every reason at once', () => {
   expect(data['reasons']).toHaveLength(4);
 });
 
+test('accept: a model that the mode bars is rejected with the mode to set, and is none of those there are', () => {
+  const { type, data } = accepts({ test: 'npm test', model: 'away' }, { barred: ['away'] });
+  expect(type).toBe('task.rejected');
+  expect(data['reasons']).toEqual([
+    'model: "away" is not on this machine, and the mode is `local-only`: set `mode: local+api` in switchyard.yaml; there are: small',
+  ]);
+});
+
 test('accept: a request tightens bounds and never loosens them', () => {
   const { task } = accepts({ test: 'npm test', limits: { cycles: 1, hops: 50 } });
   expect(task.limits).toEqual({ ...defaultLimits, cycles: 1 });

@@ -11,7 +11,10 @@ export interface AcceptanceFacts {
   repository: Repository | { problem: string };
   allowedTests: string[];
   allowedSetups: string[];
+  /** Those that may be asked. */
   models: string[];
+  /** Those that are configured, and that the mode `local-only` lets nobody ask. */
+  barred?: string[];
   limits: Limits;
 }
 
@@ -111,11 +114,17 @@ function factProblems(asked: SubmitRequest, facts: AcceptanceFacts): string[] {
     if (problem) problems.push(`${name}: ${problem}`);
   }
   if (asked.model !== undefined && !facts.models.includes(asked.model)) {
-    problems.push(
-      `model: "${asked.model}" is not configured; there are: ${facts.models.join(', ') || 'none'}`,
-    );
+    problems.push(`model: ${modelProblem(asked.model, facts.models, facts.barred)}`);
   }
   return problems;
+}
+
+/** Why a model that was asked by name is none of those that may be. */
+export function modelProblem(asked: string, models: string[], barred: string[] = []): string {
+  const others = models.join(', ') || 'none';
+  return barred.includes(asked)
+    ? `"${asked}" is not on this machine, and the mode is \`local-only\`: set \`mode: local+api\` in switchyard.yaml; there are: ${others}`
+    : `"${asked}" is not configured; there are: ${others}`;
 }
 
 function commandProblem(command: string, allowed: string[]): string | undefined {

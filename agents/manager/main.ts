@@ -6,6 +6,8 @@ import { join, serve } from '../../bus/process.ts';
 import { openVerifier } from '../../bus/signature.ts';
 import { readAllowed } from '../../config/allowed.ts';
 import { processSettings } from '../../config/membership.ts';
+import { mayBeAsked } from '../../config/mode.ts';
+import { modelDefinitions } from '../../config/model-options.ts';
 import { readSubmission } from '../../schemas/binding.ts';
 import { cloudEventType, rowOf, type DataOf } from '../../schemas/catalogue.ts';
 import { shortType, taskIdOf, type Envelope } from '../../schemas/envelope.ts';
@@ -64,7 +66,7 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
             : { problem: 'it is missing' },
         allowedTests: [...new Set([...config.allow.tests, ...allowed.tests])],
         allowedSetups: [...new Set([...config.allow.setups, ...allowed.setups])],
-        models: knownModels(),
+        ...knownModels(),
         limits: config.limits,
       },
     };
@@ -79,15 +81,21 @@ async function gather(task: Task, input: Input): Promise<ManagerFacts | undefine
   }
   if (task.phase === 'paused' && resumptions.has(input.type)) {
     const { model } = (input.event?.data ?? {}) as Partial<DataOf<'task.resume'>>;
-    return { stopped: await stoppedRuns(task), ...(model ? { models: knownModels() } : {}) };
+    return { stopped: await stoppedRuns(task), ...(model ? knownModels() : {}) };
   }
   return undefined;
 }
 
-/** The configured models, and those that live gpu-workers brought along. */
-function knownModels(): string[] {
+/** The configured models that the mode lets be asked, with those that live gpu-workers brought along, and the others. */
+function knownModels(): { models: string[]; barred?: string[] } {
   const announced = joined.registry.living().flatMap((one) => (one.models ?? []).map((model) => model.name));
-  return [...new Set([...Object.keys(config.models), ...announced])];
+  const barred = modelDefinitions(config.models)
+    .filter((model) => !mayBeAsked(config, model))
+    .map((model) => model.name);
+  const models = [...new Set([...Object.keys(config.models), ...announced])].filter(
+    (name) => !barred.includes(name),
+  );
+  return { models, ...(barred.length > 0 ? { barred } : {}) };
 }
 
 /** A goal may hold a key that somebody pasted; the record must not. */

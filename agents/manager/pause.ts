@@ -81,11 +81,10 @@ export function stillPaused(task: Task, held: Pause, lacks: { reason: string; la
 }
 
 /** A resume that names a model there is not starts nothing: the task stays paused, with all that is there to choose from. */
-export function pausedForModel(task: Task, held: Pause, asked: string, models: string[]): Decision {
-  const [first] = models;
+export function pausedForModel(task: Task, held: Pause, why: string, first: string | undefined): Decision {
   const data: Paused = {
     kind: 'model',
-    reason: `the model "${asked}" is not configured; there are: ${models.join(', ') || 'none'}`,
+    reason: `the model ${why}`,
     mend: `./switchyard resume ${task.taskId}${first === undefined ? '' : ` --model ${first}`}`,
     findings: held.findings,
     spend: noSpend,

@@ -305,10 +305,10 @@ test('resume: a run that never began leaves nothing to go on from', () => {
 });
 
 const resumesWith =
-  (model: string, models?: string[]): When =>
+  (model: string, models?: string[], barred?: string[]): When =>
   (task) => ({
     ...asks('task.resume', { model })(task),
-    facts: { stopped: [], ...(models ? { models } : {}) },
+    facts: { stopped: [], ...(models ? { models } : {}), ...(barred ? { barred } : {}) },
   });
 
 test('resume: a model that is not configured starts nothing, and all that are configured are named', () => {
@@ -333,6 +333,15 @@ test('resume: where no model is configured a mend names none', () => {
   expect(met.data).toMatchObject({
     reason: 'the model "foo" is not configured; there are: none',
     mend: `./switchyard resume ${taskId}`,
+  });
+});
+
+test('resume: a model that the mode bars starts nothing, and the mode to set is named', () => {
+  const met = meet([accepted(), paused('model')], resumesWith('away', ['small'], ['away']));
+  expect(met.type).toBe('task.paused');
+  expect(met.data).toMatchObject({
+    reason: expect.stringContaining('the model "away" is not on this machine, and the mode is `local-only`'),
+    mend: `./switchyard resume ${taskId} --model small`,
   });
 });
 

@@ -2,6 +2,7 @@ import type { Limits } from '../../schemas/bounds.ts';
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision, Input } from '../../schemas/service.ts';
 import { addSpend, noSpend } from '../../schemas/work.ts';
+import { modelProblem } from './accept.ts';
 import { isBudgetUsedUp } from './budget.ts';
 import { goesOnWith } from './go-on.ts';
 import { nextWork } from './next.ts';
@@ -41,19 +42,21 @@ const most = { hops: 50, cycles: 20, steps: 1000 } as const;
 export interface ResumeFacts {
   /** What the journals of the runs in `stops` say. */
   stopped?: StoppedRun[];
-  /** The names of the configured models, where the request names one. */
+  /** The names of the models that may be asked, where the request names one. */
   models?: string[];
+  /** The names of those that the mode lets nobody ask, where there are some. */
+  barred?: string[];
 }
 
 /** Lets a paused task go on: a new run, from the last commit, of what the pause left to be done. */
-export function resume(task: Task, input: Input, { stopped, models }: ResumeFacts): Decision {
+export function resume(task: Task, input: Input, { stopped, models, barred }: ResumeFacts): Decision {
   const type = input.type as Resumption;
   const held = task.pause;
   if (task.phase !== 'paused' || !held || !answersTo[type].includes(held.kind)) return nothing;
   const added: Added = type === 'task.resume' ? (input.event!.data as DataOf<'task.resume'>) : {};
   // A record from before the models were looked up is decided again as it was.
   if (added.model && models && !models.includes(added.model))
-    return pausedForModel(task, held, added.model, models);
+    return pausedForModel(task, held, modelProblem(added.model, models, barred), models[0]);
   // Its last commit is where the work goes on, and its cost is the task's.
   const last = stopped?.find((run) => run.runId === task.work!.runId);
   if (last && !last.hasEnded && input.claim.deliveries < mostWaits) return { do: 'later', delayMs: waitMs };

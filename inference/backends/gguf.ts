@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { BackendError } from '../backend.ts';
+import { BackendError, type ModelDefinition } from '../backend.ts';
 import { fileTypes, tensorTypes } from './gguf-types.ts';
 
 /** What a GGUF file says of its model before anything is loaded. */
@@ -50,6 +50,18 @@ export function readGguf(path: string): GgufHeader {
   } finally {
     closeSync(file);
   }
+}
+
+/** Throws a permanent BackendError where a model is to have more context than its file was made for. */
+export function requireContext(definition: ModelDefinition, header: GgufHeader): void {
+  const { name, file, contextTokens } = definition;
+  const madeFor = header.contextTokens;
+  if (madeFor === undefined || contextTokens <= madeFor) return;
+  throw new BackendError(
+    'permanent',
+    `model ${name} asks for a context of ${contextTokens} tokens, and ${file} was made for ${madeFor}`,
+    { mend: `set its contextTokens to ${madeFor} or less` },
+  );
 }
 
 class Damage extends Error {}

@@ -1,7 +1,7 @@
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition } from '../backend.ts';
 import { capabilitiesOf } from '../capabilities.ts';
-import { readGguf } from './gguf.ts';
+import { readGguf, requireContext } from './gguf.ts';
 
 /**
  * A model of the kind `llama` as a process knows it that has not loaded it: it looks at the file and no more. Its
@@ -29,14 +29,7 @@ export function llama(definition: ModelDefinition): Backend {
       );
     },
     async check() {
-      const header = readGguf(file);
-      const { contextTokens } = header;
-      if (contextTokens !== undefined && definition.contextTokens > contextTokens)
-        throw new BackendError(
-          'permanent',
-          `model ${definition.name} asks for a context of ${definition.contextTokens} tokens, and ${file} was made for ${contextTokens}`,
-          { mend: `set its contextTokens to ${contextTokens} or less` },
-        );
+      requireContext(definition, readGguf(file));
     },
   };
 }

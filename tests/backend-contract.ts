@@ -20,6 +20,7 @@ export type ContractCase =
   | 'text-tool-call'
   | 'conversation'
   | 'schema'
+  | 'parameters'
   | 'request-id'
   | 'request-id-of-failure'
   | 'capabilities'
@@ -45,6 +46,9 @@ export type ContractCase =
   | 'context-overflow'
   | 'no-server';
 
+/** How a reply is to be, as every role may ask. */
+export type Parameters = { [Name in 'temperature' | 'topP' | 'maxTokens']: number | undefined };
+
 /** What a backend brings to the contract: a server that plays, and itself pointed at it. */
 export interface ContractSubject {
   /** The n-th call is answered by the n-th behaviour, all later ones by the last. */
@@ -65,6 +69,8 @@ export interface ContractSubject {
   calls(): { count: number; lastAborted: boolean };
   /** The JSON Schema that the server was asked to enforce at the last call, as it came over the wire. */
   schemaAsked?(): unknown;
+  /** What the server was asked to keep to at the last call; a member that did not come over the wire is undefined. */
+  parametersAsked(): Parameters;
   /** The id that the server gave each call, in order. */
   requestIds?(): string[];
   /** What this provider's API cannot express, and why. Such a case is skipped, and the reason is shown. */
@@ -309,6 +315,17 @@ export function backendContract(name: string, start: () => Promise<ContractSubje
         expect(subject.schemaAsked?.()).toBeUndefined();
       },
     );
+
+    contract('parameters', 'temperature, topP and maxTokens: reach the model, each by itself', async () => {
+      const content = Array.from({ length: 40 }, (_, place) => `word ${place}`).join(' ');
+      subject.play({ kind: 'reply', content });
+      const backend = subject.backend();
+      // Not together: some models take but one of the two.
+      for (const given of [{ temperature: 0.25 }, { topP: 0.75 }]) {
+        await complete(backend, { ...given, maxTokens: 20 });
+        expect(subject.parametersAsked()).toMatchObject({ ...given, maxTokens: 20 });
+      }
+    });
 
     contract('request-id', 'the id of a request: is on the reply', async () => {
       subject.play({ kind: 'reply', content: 'ready' });

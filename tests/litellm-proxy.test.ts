@@ -84,6 +84,10 @@ function behindRealGateway(program: string): void {
       backendWithoutServer: () => ({ backend: backend({ url: gone }), address: gone }),
       calls: () => ({ count: requests().length, lastAborted: requests().at(-1)?.aborted ?? false }),
       schemaAsked: () => requests().at(-1)?.body.response_format?.json_schema?.schema,
+      parametersAsked() {
+        const { temperature, top_p: topP, max_tokens: maxTokens } = requests().at(-1)!.body;
+        return { temperature, topP, maxTokens };
+      },
       cannot,
       stop: async () => {},
     };

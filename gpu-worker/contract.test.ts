@@ -91,6 +91,7 @@ const cannot: ContractSubject['cannot'] = {
   'retry-after-date': noServer,
   'server-error': noServer,
   'other-refusal': noServer,
+  redirect: noServer,
   malformed: noServer,
   'cut-end': noStream,
   'cut-reset': noStream,

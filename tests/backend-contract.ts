@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BackendError } from '../inference/backend.ts';
 import type { Backend, ModelReply, ModelRequest } from '../inference/backend.ts';
@@ -39,6 +41,7 @@ export type ContractCase =
   | 'retry-after-date'
   | 'server-error'
   | 'other-refusal'
+  | 'redirect'
   | 'malformed'
   | 'cut-end'
   | 'cut-reset'
@@ -514,6 +517,25 @@ export function backendContract(name: string, start: () => Promise<ContractSubje
         expect(error.message.length).toBeLessThan(600);
       },
     );
+
+    contract('redirect', 'a redirect: is not followed, whatever may be there', async () => {
+      // Prompt and key would go where nobody allowed it; of a local model, off this machine.
+      const elsewhere = createServer((_, response) => void response.end());
+      await new Promise<void>((resolve) => void elsewhere.listen(0, '127.0.0.1', resolve));
+      const arrived: unknown[] = [];
+      elsewhere.on('connection', (socket) => arrived.push(socket));
+      const origin = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+      try {
+        const headers = { location: `${origin}/there?token=secret` };
+        subject.play({ kind: 'error', status: 307, headers });
+        const error = await failure();
+        expect(error).toMatchObject({ kind: 'permanent', status: 307 });
+        expect(error.message).toContain(`redirects to ${origin}/there (307), which is not followed`);
+        expect(arrived).toEqual([]);
+      } finally {
+        elsewhere.close();
+      }
+    });
 
     contract('malformed', 'a malformed reply: retryable', async () => {
       subject.play({ kind: 'malformed' });

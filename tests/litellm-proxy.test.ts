@@ -24,6 +24,7 @@ const cannot = {
   'request-id': 'nobody knows its ids beforehand; a test of its own looks at them',
   'request-id-of-failure': 'nobody knows its ids beforehand; a test of its own looks at them',
   forbidden: 'a 403 from behind the gateway is about its key, not ours; a test of its own looks at it',
+  redirect: 'a redirect from behind the gateway is for the gateway to follow or not',
   'cut-end': 'LiteLLM ends a stream that stopped early as if it were whole',
 };
 

@@ -178,7 +178,8 @@ function clientOf({ address, key }: Provider): Anthropic {
     timeout: 2 ** 31 - 1,
     logLevel: 'off',
     openTelemetry: false,
-    fetch: (input, init) => fetch(input, { ...init, headers: plainHeaders(init?.headers, key) }),
+    fetch: (input, init) =>
+      fetch(input, { ...init, redirect: 'manual', headers: plainHeaders(init?.headers, key) }),
   });
 }
 

@@ -1,7 +1,7 @@
 import { APIError } from 'openai';
 import { BackendError } from '../backend.ts';
 import { waitAfterLimit } from './openai-rate-limit.ts';
-import { brokeOff, excerpt, nothingAnswers, refusedKey } from './provider-failure.ts';
+import { brokeOff, excerpt, isRedirect, nothingAnswers, redirected, refusedKey } from './provider-failure.ts';
 import type { Provider } from './provider-failure.ts';
 
 /** Where a model is asked, and what is known of the request that failed. */
@@ -47,6 +47,7 @@ function explain(error: unknown, context: FailureContext): BackendError {
     return error.error === undefined
       ? nothingAnswers(error, context.address, start)
       : inStream(error, context);
+  if (isRedirect(status)) return redirected(status, error.headers?.get('location'), context.address);
   const excerpt = excerptOf(error, context);
   const more = { status, cause: censoredCause(error, context) };
   if (status === 401 || status === 403) return keyProblem(status, error, context);

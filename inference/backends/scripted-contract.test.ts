@@ -36,6 +36,7 @@ const ofNoServer: ContractSubject['cannot'] = {
   'retry-after-date': noServer,
   'server-error': noServer,
   'other-refusal': noServer,
+  redirect: noServer,
   malformed: 'a file that is no script is refused before any call, see scripted.test.ts',
   'cut-end': noStream,
   'cut-reset': noStream,

@@ -107,7 +107,7 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
       onFailure: (failure) => breaker?.failed(pool, model, failure),
     });
     if (result.outcome === 'failed') {
-      const { cause, message, attempts, requestId, usage } = result;
+      const { cause, message, attempts, requestId, usage, durationMs } = result;
       const kind = result.kind === 'permanent' ? 'permanent' : 'retryable';
       return {
         answered: false,
@@ -117,6 +117,7 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
         attempts,
         ...(requestId ? { requestId } : {}),
         ...usage,
+        durationMs,
       };
     }
     breaker?.succeeded(pool, model);

@@ -53,6 +53,7 @@ export type Answer =
       /** What replies took that could not be used. */
       inputTokens?: number;
       outputTokens?: number;
+      durationMs?: number;
     };
 
 /** What is looked up before a call is decided on. */

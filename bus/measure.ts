@@ -1,6 +1,6 @@
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
-import { telemetry, type Gauge } from '../schemas/telemetry.ts';
+import { telemetry, type Gauge, type TelemetryPort } from '../schemas/telemetry.ts';
 import type { Delivery } from './delivery.ts';
 import type { Heartbeat } from './registry.ts';
 
@@ -22,24 +22,45 @@ export function measureDecision(event: Envelope): void {
     port.measure('switchyard.cost.wasted', spend.costMicroDollars, { 'switchyard.role': event.sender ?? '' });
   }
   if (type === 'call.completed') {
-    const { reply, model, backend, costMicroDollars } = event.data as DataOf<'call.completed'>;
-    const attributes = {
-      'gen_ai.operation.name': 'chat',
-      'gen_ai.provider.name': backend,
-      'gen_ai.request.model': model,
-    };
-    port.measure('gen_ai.client.operation.duration', reply.durationMs / 1000, attributes);
-    const ofType = (name: string) => ({ ...attributes, 'gen_ai.token.type': name });
-    port.measure('gen_ai.client.token.usage', reply.inputTokens, ofType('input'));
-    port.measure('gen_ai.client.token.usage', reply.outputTokens, ofType('output'));
-    port.measure('switchyard.cost', costMicroDollars, attributes);
+    const completed = event.data as DataOf<'call.completed'>;
+    measureCall(port, completed, completed.reply);
   }
   if (type === 'call.failed') {
-    const { model, backend, cause, kind, costMicroDollars } = event.data as DataOf<'call.failed'>;
-    const attributes = { 'gen_ai.provider.name': backend, 'gen_ai.request.model': model };
-    port.measure('switchyard.calls.failed', 1, { ...attributes, 'error.type': cause ?? kind });
-    port.measure('switchyard.cost', costMicroDollars, attributes);
+    const failed = event.data as DataOf<'call.failed'>;
+    const error = { 'error.type': failed.cause ?? failed.kind };
+    measureCall(port, failed, failed, error);
+    port.measure('switchyard.calls.failed', 1, { ...attributesOf(failed), ...error });
   }
+  // It does not say of which model it was.
+  if (type === 'call.cancelled')
+    port.measure('switchyard.cost', (event.data as DataOf<'call.cancelled'>).costMicroDollars);
+}
+
+type Called = Pick<DataOf<'call.failed'>, 'backend' | 'model' | 'costMicroDollars'>;
+const attributesOf = ({ backend, model }: Called) => ({
+  'gen_ai.operation.name': 'chat',
+  'gen_ai.provider.name': backend,
+  'gen_ai.request.model': model,
+});
+
+/** What a model call took, as far as it is known: one that failed may have read and written nothing. */
+function measureCall(
+  port: TelemetryPort,
+  called: Called,
+  took: { durationMs?: number; inputTokens?: number; outputTokens?: number },
+  error: { 'error.type'?: string } = {},
+): void {
+  const attributes = attributesOf(called);
+  const { durationMs, inputTokens, outputTokens } = took;
+  if (durationMs !== undefined)
+    port.measure('gen_ai.client.operation.duration', durationMs / 1000, { ...attributes, ...error });
+  for (const [type, tokens] of [
+    ['input', inputTokens],
+    ['output', outputTokens],
+  ] as const)
+    if (tokens !== undefined)
+      port.measure('gen_ai.client.token.usage', tokens, { ...attributes, 'gen_ai.token.type': type });
+  port.measure('switchyard.cost', called.costMicroDollars, attributes);
 }
 
 export function measureTakeOver(role: string): void {
@@ -71,6 +92,8 @@ export function gaugesOf({ slots, busySlots, memoryBytes, cpuPercent, threads }:
     { name: 'switchyard.slots.busy', value: busySlots },
     { name: 'process.memory.usage', value: memoryBytes },
     { name: 'process.thread.count', value: threads },
-    ...(cpuPercent === undefined ? [] : [{ name: 'process.cpu.percent' as const, value: cpuPercent }]),
+    ...(cpuPercent === undefined
+      ? []
+      : [{ name: 'process.cpu.utilization' as const, value: cpuPercent / 100 }]),
   ];
 }

@@ -8,7 +8,7 @@ import { checkoutRoot } from '../config/state.ts';
 import { nearest } from '../config/problems.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
-import { poolsOf, type Say } from './mesh.ts';
+import { poolsOf, setupEnvironment, type Say } from './mesh.ts';
 
 /** What `start gpu-worker` takes beside the model; each is one of the worker's own arguments. */
 export interface WorkerOptions {
@@ -80,6 +80,7 @@ export async function requireLlama(say: Say): Promise<void> {
   const code = await new Promise<number>((done) => {
     const setUp = spawn(process.execPath, [join(checkoutRoot, 'setup', 'gpu-worker.mjs')], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: setupEnvironment(process.env),
     });
     setUp.stderr.setEncoding('utf8');
     setUp.stderr.on('data', (text: string) => {

@@ -15,6 +15,7 @@ import { ConfigurationError } from '../config/configuration-error.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { telemetryVariables } from '../config/telemetry-variables.ts';
+import { cardVariables } from '../gpu-worker/check.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
@@ -254,14 +255,6 @@ const passedToNetwork = [
 const addresses = Object.values(modelBackends).flatMap(({ url }) =>
   typeof url === 'object' && 'variable' in url ? [url.variable] : [],
 );
-// Which cards a gpu-worker sees, and where their libraries are.
-const passedToCards = [
-  'CUDA_VISIBLE_DEVICES',
-  'GGML_VK_VISIBLE_DEVICES',
-  'LD_LIBRARY_PATH',
-  'VK_ICD_FILENAMES',
-  'VK_DRIVER_FILES',
-];
 const withNetwork: readonly Program[] = ['inference', 'coder', 'tester'];
 
 /** What a process sees of the environment; only inference sees the keys, and only those that models name. */
@@ -281,7 +274,7 @@ export function environmentOf(
     ...addresses,
     ...(withNetwork.includes(program) ? passedToNetwork : []),
     ...(program === 'inference' ? keys : []),
-    ...(program === 'gpu-worker' ? passedToCards : []),
+    ...(program === 'gpu-worker' ? cardVariables : []),
   ];
   const path = [join(checkoutRoot, 'node_modules/.bin'), environment['PATH'] ?? ''].join(delimiter);
   const seen = Object.fromEntries(
@@ -294,6 +287,13 @@ export function environmentOf(
     NODE_COMPILE_CACHE: join(cacheDirectoryOf(environment), 'compiled'),
     ...more,
   };
+}
+
+/** What a script that has npm fetch something sees of it: the network's settings and npm's own, and no model's key. */
+export function setupEnvironment(environment: Environment): Environment {
+  const names = ['PATH', ...passedOn, ...passedToNetwork, ...cardVariables];
+  const isPassed = (name: string) => names.includes(name) || /^npm_config_/i.test(name);
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isPassed(name)));
 }
 
 export interface RolesOptions {

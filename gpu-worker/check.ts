@@ -11,6 +11,17 @@ import type { Job } from './ask.ts';
 /** A check holds a short prompt; it need not take the memory of a worker. */
 const checkContextTokens = 2048;
 
+/** Which cards a process of llama.cpp sees, and where their libraries are. */
+export const cardVariables = [
+  'CUDA_VISIBLE_DEVICES',
+  'GGML_VK_VISIBLE_DEVICES',
+  'LD_LIBRARY_PATH',
+  'VK_ICD_FILENAMES',
+  'VK_DRIVER_FILES',
+];
+/** All that a process which loads a model and answers sees: no key is there for it. */
+const passedOn = ['PATH', 'HOME', 'TMPDIR', 'TZ', 'XDG_CACHE_HOME', ...cardVariables];
+
 /** True where llama.cpp was fetched. */
 export function isLlamaInstalled(): boolean {
   return existsSync(join(import.meta.dirname, 'node_modules', '.switchyard-setup.json'));
@@ -68,6 +79,7 @@ async function* ask<Result>(job: Job, signal?: AbortSignal): AsyncGenerator<Resu
   if (!isLlamaInstalled()) throw notInstalled();
   const child = spawn(process.execPath, [join(import.meta.dirname, 'ask.ts')], {
     stdio: ['pipe', 'pipe', 'ignore'],
+    env: Object.fromEntries(passedOn.map((variable) => [variable, process.env[variable]])),
     ...(signal ? { signal } : {}),
   });
   const ended = new Promise<string | undefined>((resolve) => {

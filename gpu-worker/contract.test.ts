@@ -1,6 +1,6 @@
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import type { Backend, ModelRequest } from '../inference/backend.ts';
-import { backendContract, type ContractSubject } from '../tests/backend-contract.ts';
+import { backendContract, type ContractSubject, type Parameters } from '../tests/backend-contract.ts';
 import type { Behaviour, PlayedToolCall } from '../tests/model-behaviour.ts';
 import { lure, type SetReply } from '../tests/tiny-model-reply.ts';
 import { replyShape, type Shape } from '../tests/tiny-model.ts';
@@ -91,6 +91,7 @@ const cannot: ContractSubject['cannot'] = {
   'retry-after-date': noServer,
   'server-error': noServer,
   'other-refusal': noServer,
+  redirect: noServer,
   malformed: noServer,
   'cut-end': noStream,
   'cut-reset': noStream,
@@ -104,9 +105,12 @@ backendContract('llama', async () => {
   let behaviours: Behaviour[] = [];
   let count = 0;
   let schemaAsked: unknown;
+  let parametersAsked: Parameters | undefined;
   let tokensBeforeLast = 0;
   // What it declares is read from a loaded one, whatever that one says.
   const opened = loaded?.engine ?? (await engineOf(ready));
+  const { LlamaContextSequence } = await import('node-llama-cpp');
+  const evaluate = vi.spyOn(LlamaContextSequence.prototype, 'evaluate');
   const outputTokensBefore = opened.figures().outputTokens;
 
   function backend(timeoutMs?: number): Backend {
@@ -122,6 +126,9 @@ backendContract('llama', async () => {
           // Without a grammar it would have said something else where no tools are offered.
           if (request.tools.length === 0 && !reply.content.startsWith(lure))
             schemaAsked = request.schema?.schema;
+          const { temperature, topP } = evaluate.mock.lastCall![1]!;
+          const maxTokens = reply.finish === 'length' ? reply.usage.outputTokens : undefined;
+          parametersAsked = { temperature, topP, maxTokens };
           return reply;
         } finally {
           if (engine.figures().outputTokens > before) count += 1;
@@ -149,8 +156,10 @@ backendContract('llama', async () => {
       return { count, lastAborted: freeSlots === 1 && outputTokens - tokensBeforeLast < 50 };
     },
     schemaAsked: () => schemaAsked,
+    // What llama.cpp is told at each step, and after how many tokens it was stopped.
+    parametersAsked: () => parametersAsked!,
     cannot,
-    stop: async () => {},
+    stop: async () => evaluate.mockRestore(),
   };
 });
 

@@ -2,6 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import type { BackendName } from '../schemas/model-backends.ts';
 import { BackendError } from './backend.ts';
 import type { Backend, ModelDefinition } from './backend.ts';
+import { useProxy } from './backends/proxy.ts';
 
 /** Makes the backend of one model. Throws a permanent BackendError where a key, URL or script is missing. */
 export type BackendFactory = (
@@ -29,6 +30,7 @@ export async function createBackend(
     ? factories[definition.backend as BackendName]
     : undefined;
   if (factory) {
+    useProxy(definition, environment);
     const backend = (await factory())(definition, environment);
     if (definition.record === undefined) return backend;
     const { recorded } = await import('./backends/cassette-recorder.ts');

@@ -25,6 +25,8 @@ export interface CallServing {
   definitions: ReadonlyMap<string, ModelDefinition>;
   /** The backend of a model; throws where it cannot be asked from here. */
   backendOf(name: string): Backend | Promise<Backend>;
+  /** True where another live worker of the pool can ask the model; for who cannot ask each of its pool's. */
+  isAskedElsewhere?(model: string, pool: string): Promise<boolean>;
   /** What a role prefers, such as its temperature. */
   parametersOf(role: AgentRole): RoleParameters;
   load: CallLoad;
@@ -55,8 +57,11 @@ export function callService(serving: CallServing): Service<Call> {
       if (input.type !== 'call.ask') return undefined;
       const { model, pool } = input.event!.data as Ask;
       const rest = breaker?.restOf(pool);
-      const backend = definitions.get(model)?.backend ?? 'unknown';
-      return { backend, ...(rest ? { breaker: rest } : {}) } satisfies CallFacts;
+      const backend = definitions.get(model)?.backend;
+      const known = rest ? { breaker: rest } : {};
+      if (backend !== undefined) return { backend, ...known } satisfies CallFacts;
+      const askable = (await serving.isAskedElsewhere?.(model, pool)) ? 'elsewhere' : 'nowhere';
+      return { backend: 'unknown', ...known, askable } satisfies CallFacts;
     },
     async act(_call, whole, context): Promise<Answer> {
       const ask = whole!.data as Ask;
@@ -84,10 +89,10 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
   const who = { task: context.taskId, run: runId, call: callId, model };
   try {
     const definition = serving.definitions.get(model);
-    if (!definition)
-      throw new Error(
-        `the model "${model}" is not served by the worker of the pool ${pool} that took the call: models of different workers need pools of their own`,
-      );
+    if (!definition) {
+      const message = `the worker that asked the model ${model} ended, and the one that took its call over cannot ask it: a model that not every worker of the pool ${pool} can ask is better off in a pool of its own`;
+      return { answered: false, kind: 'retryable', cause: 'crash', message, attempts: 0 };
+    }
     const result = await answer({
       definition,
       backend: await serving.backendOf(model),
@@ -102,7 +107,7 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
       onFailure: (failure) => breaker?.failed(pool, model, failure),
     });
     if (result.outcome === 'failed') {
-      const { cause, message, attempts, requestId, usage } = result;
+      const { cause, message, attempts, requestId, usage, durationMs } = result;
       const kind = result.kind === 'permanent' ? 'permanent' : 'retryable';
       return {
         answered: false,
@@ -112,6 +117,7 @@ async function asked(serving: CallServing, ask: Ask, context: ActContext): Promi
         attempts,
         ...(requestId ? { requestId } : {}),
         ...usage,
+        durationMs,
       };
     }
     breaker?.succeeded(pool, model);

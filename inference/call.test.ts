@@ -308,6 +308,40 @@ test('breaker: while its pool rests a call waits for the probe if that comes soo
   }
 });
 
+test('call: one that only another worker can ask is left to it, ever longer, until it is late', () => {
+  const takenBy = (deliveries: number, atMs: number) => {
+    const facts = { backend: 'unknown', askable: 'elsewhere' };
+    return aCall().asks({ facts, atMs, claim: { ...claim, deliveries } });
+  };
+  const { deadlineAtMs } = ask;
+  expect(takenBy(1, 1_000)).toEqual({ do: 'later', delayMs: 100 });
+  expect(takenBy(3, 1_000)).toEqual({ do: 'later', delayMs: 400 });
+  // However far its deadline is, it is not taken so often that it would be given up as endless.
+  for (const leftMs of [10_000, 300_000, 86_400_000]) {
+    let atMs = deadlineAtMs - leftMs;
+    let deliveries = 1;
+    for (; deliveries < 100; deliveries += 1) {
+      const decision = takenBy(deliveries, atMs);
+      if (decision.do !== 'later') break;
+      atMs += decision.delayMs;
+    }
+    expect(deliveries).toBeLessThan(100);
+    expect(takenBy(deliveries, atMs)).toMatchObject({ type: 'call.failed', data: { cause: 'late' } });
+  }
+});
+
+test('call: one that no worker can ask fails at once, for another model', () => {
+  const one = aCall();
+  one.asks({ facts: { backend: 'unknown', askable: 'nowhere' } });
+  expect(one.last()).toMatchObject({
+    kind: 'retryable',
+    cause: 'refused',
+    attempts: 0,
+    message: expect.stringMatching(/^no live worker of the pool local can ask the model small: .*variable/),
+  });
+  expect(outbox(one.call)).toHaveLength(1);
+});
+
 test('call: a failure names its kind and the request, and replies that could not be used are paid for', () => {
   const one = aCall();
   one.asks();

@@ -53,6 +53,7 @@ export type Answer =
       /** What replies took that could not be used. */
       inputTokens?: number;
       outputTokens?: number;
+      durationMs?: number;
     };
 
 /** What is looked up before a call is decided on. */
@@ -60,12 +61,17 @@ export interface CallFacts {
   backend: string;
   /** Set while the pool rests: nothing is asked of it until then. */
   breaker?: { sinceMs: number; untilMs: number; why: string };
+  /** Set where whoever took the call cannot ask the model: whether another live worker can. */
+  askable?: 'elsewhere' | 'nowhere';
 }
 
 /** How often a call is taken over from a worker that ended; after that the call is given up, not the worker. */
 export const mostTakeOvers = 3;
 /** A call waits for a pool's next probe no longer than this; its run may have another model to ask. */
 const mostRestMs = 20_000;
+const firstPutBackMs = 100;
+/** Longer where more time is left, so that a call is late before it was put back so often as to look endless. */
+const leastLongPutBackMs = 5_000;
 
 export function evolve(call: Call, stored: Stored): Call {
   const type = shortType(stored.event.type) as EventOf<'call'>;
@@ -122,7 +128,7 @@ export function decide(call: Call, input: Input): Decision {
 
 function asked(input: Input): Decision {
   const ask = input.event!.data as RememberedAsk;
-  const { backend, breaker } = input.facts as CallFacts;
+  const { backend, breaker, askable } = input.facts as CallFacts;
   const refused = (cause: FailureCause, message: string): Decision => {
     const { callId, runId, model } = ask;
     const common = { callId, runId, backend, model, attempts: 0, costMicroDollars: 0 };
@@ -134,6 +140,18 @@ function asked(input: Input): Decision {
     return refused(
       'late',
       `its time was over ${lateMs} ms before a worker of the pool ${ask.pool} took it: start more workers, and see that the clocks agree`,
+    );
+  }
+  if (askable === 'elsewhere') {
+    // Whoever pulls first takes it, and that may be the same worker again while the other has no free slot.
+    const longestMs = Math.max(leastLongPutBackMs, -lateMs / 10);
+    const delayMs = Math.min(firstPutBackMs * 2 ** (input.claim.deliveries - 1), longestMs);
+    return { do: 'later', delayMs: Math.round(delayMs) };
+  }
+  if (askable === 'nowhere') {
+    return refused(
+      'refused',
+      `no live worker of the pool ${ask.pool} can ask the model ${ask.model}: the logs of the inference processes say why, such as a variable that is not set where they run`,
     );
   }
   if (breaker) {

@@ -85,6 +85,11 @@ const ticking = setInterval(() => void breaker.tick(), 1000);
 const service = callService({
   definitions: new Map(usable.map((model) => [model.name, model])),
   backendOf,
+  async isAskedElsewhere(name, pool) {
+    await joined.registry.known();
+    const served = joined.registry.living().flatMap((one) => one.models ?? []);
+    return served.some((one) => one.name === name && one.pool === pool);
+  },
   parametersOf: (role) => parametersOf(config.roles[role]),
   load,
   log: joined.log,

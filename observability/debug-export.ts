@@ -68,10 +68,15 @@ async function openMeters(resource: Resource, environment: Environment, readGaug
   const meter = provider.getMeter('switchyard');
   const instruments = new Map<string, Counter | Histogram>();
   const observables = new Map<string, ReturnType<typeof meter.createObservableGauge>>();
-  for (const [name, { kind, unit, what: description }] of Object.entries(metrics)) {
-    if (kind === 'counter') instruments.set(name, meter.createCounter(name, { unit, description }));
-    else if (kind === 'histogram') instruments.set(name, meter.createHistogram(name, { unit, description }));
-    else observables.set(name, meter.createObservableGauge(name, { unit, description }));
+  for (const [name, row] of Object.entries(metrics)) {
+    const about = { unit: row.unit, description: row.what };
+    if (row.kind === 'counter') instruments.set(name, meter.createCounter(name, about));
+    else if (row.kind === 'gauge') observables.set(name, meter.createObservableGauge(name, about));
+    else {
+      // The SDK's own are for milliseconds: in seconds nearly all would fall into the first.
+      const advice = { explicitBucketBoundaries: [...row.buckets] };
+      instruments.set(name, meter.createHistogram(name, { ...about, advice }));
+    }
   }
   meter.addBatchObservableCallback(
     (result) => {

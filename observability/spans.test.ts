@@ -3,10 +3,18 @@ import type { DataOf, EventOf } from '../schemas/catalogue.ts';
 import { deriveId, message } from '../schemas/envelope.ts';
 import { examples } from '../schemas/examples.ts';
 import type { Role } from '../schemas/row.ts';
-import { openTrace, spansOf } from './spans.ts';
+import { undocumentedKeys } from '../tests/span-keys.ts';
+import { openTrace, spansOf as madeOf } from './spans.ts';
 import type { RecordedEvent } from './task-view.ts';
 
 const namespace = 'yard';
+
+/** Whatever is made of a record, the table of spans shows each of its keys. */
+function spansOf(...given: Parameters<typeof madeOf>) {
+  const spans = madeOf(...given);
+  expect(undocumentedKeys(spans)).toEqual([]);
+  return spans;
+}
 const taskId = '7b0e2a1c-0000-4000-8000-000000000001';
 type Name = EventOf<'task' | 'route' | 'run' | 'call'>;
 

@@ -194,6 +194,9 @@ export const callRows = [
       outputTokens: Type.Optional(
         Type.Integer({ minimum: 0, description: 'Written in replies that could not be used' }),
       ),
+      durationMs: Type.Optional(
+        Type.Number({ minimum: 0, description: 'Over all attempts; absent where the model was not asked' }),
+      ),
       backend: Type.String(),
       model: Type.String(),
       costMicroDollars: Type.Integer({ minimum: 0 }),

@@ -1,9 +1,17 @@
+/** Upper ends of a histogram's buckets, as the conventions for messages and models advise. */
+const messageSeconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+const callSeconds = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+const callTokens = [
+  1, 4, 16, 64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864,
+];
+
 /** The metrics that processes count while they are debugged, by the conventions' names where there are any. */
 export const metrics = {
   'messaging.process.duration': {
     kind: 'histogram',
     unit: 's',
     what: 'How long one message took, to its end',
+    buckets: messageSeconds,
   },
   'messaging.client.consumed.messages': {
     kind: 'counter',
@@ -28,15 +36,30 @@ export const metrics = {
     what: 'Appends that another process was before',
   },
   'switchyard.steps': { kind: 'counter', unit: '{step}', what: 'Tool calls that have a result' },
-  'switchyard.step.duration': { kind: 'histogram', unit: 's', what: 'How long a tool call took' },
+  'switchyard.step.duration': {
+    kind: 'histogram',
+    unit: 's',
+    what: 'How long a tool call took',
+    buckets: callSeconds,
+  },
   'switchyard.take_overs': { kind: 'counter', unit: '{step}', what: 'Steps taken over from a dead process' },
-  'gen_ai.client.operation.duration': { kind: 'histogram', unit: 's', what: 'How long a model call took' },
+  'gen_ai.client.operation.duration': {
+    kind: 'histogram',
+    unit: 's',
+    what: 'How long a model call took, with error.type where it failed',
+    buckets: callSeconds,
+  },
   'gen_ai.client.token.usage': {
     kind: 'histogram',
     unit: '{token}',
-    what: 'Tokens of a call, by gen_ai.token.type',
+    what: 'Tokens of a call, by gen_ai.token.type; of one that failed, those of its unusable replies',
+    buckets: callTokens,
   },
-  'switchyard.cost': { kind: 'counter', unit: '{micro_dollar}', what: 'What model calls cost' },
+  'switchyard.cost': {
+    kind: 'counter',
+    unit: '{micro_dollar}',
+    what: 'What model calls cost, those that failed or were called off too',
+  },
   'switchyard.cost.wasted': {
     kind: 'counter',
     unit: '{micro_dollar}',
@@ -50,9 +73,18 @@ export const metrics = {
   'switchyard.slots': { kind: 'gauge', unit: '{slot}', what: 'Messages that a process handles at a time' },
   'switchyard.slots.busy': { kind: 'gauge', unit: '{slot}', what: 'Those in hand' },
   'process.memory.usage': { kind: 'gauge', unit: 'By', what: 'Memory of the process' },
-  'process.cpu.percent': { kind: 'gauge', unit: '%', what: 'Of one processor' },
+  'process.cpu.utilization': {
+    kind: 'gauge',
+    unit: '1',
+    what: 'Of one processor: over 1 where several are busy',
+  },
   'process.thread.count': { kind: 'gauge', unit: '{thread}', what: 'Threads of the process' },
-} as const satisfies Record<string, { kind: 'counter' | 'histogram' | 'gauge'; unit: string; what: string }>;
+} as const satisfies Record<string, MetricRow>;
+
+type MetricRow =
+  | { kind: 'counter' | 'gauge'; unit: string; what: string }
+  | { kind: 'histogram'; unit: string; what: string; buckets: readonly number[] };
+
 export type MetricName = keyof typeof metrics;
 export type MetricAttributes = Record<string, string | number | boolean>;
 

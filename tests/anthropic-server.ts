@@ -31,6 +31,7 @@ export interface MessagesRequest {
   }[];
   tool_choice?: { type: string };
   temperature?: number;
+  top_p?: number;
   thinking?: { type: string };
   output_config?: { format?: { type: string; schema: Record<string, unknown> } };
 }
@@ -122,13 +123,13 @@ export async function startAnthropicServer(options: {
   };
 }
 
-/** The API's versions; the newer one has no temperature, whatever the model. */
-function wrongVersion(version: unknown, { temperature }: MessagesRequest): string | undefined {
+/** The API's versions; the newer one has neither of the two, whatever the model. */
+function wrongVersion(version: unknown, body: MessagesRequest): string | undefined {
   if (version === undefined) return 'anthropic-version: header is required';
   if (version !== '2026-10-21' && version !== '2023-06-01')
     return `anthropic-version: "${String(version)}" is not a valid version`;
-  if (version === '2026-10-21' && temperature !== undefined)
-    return 'temperature: Extra inputs are not permitted';
+  const more = (['temperature', 'top_p'] as const).find((name) => body[name] !== undefined);
+  if (version === '2026-10-21' && more !== undefined) return `${more}: Extra inputs are not permitted`;
   return undefined;
 }
 

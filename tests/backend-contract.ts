@@ -1,3 +1,5 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BackendError } from '../inference/backend.ts';
 import type { Backend, ModelReply, ModelRequest } from '../inference/backend.ts';
@@ -20,6 +22,7 @@ export type ContractCase =
   | 'text-tool-call'
   | 'conversation'
   | 'schema'
+  | 'parameters'
   | 'request-id'
   | 'request-id-of-failure'
   | 'capabilities'
@@ -38,12 +41,16 @@ export type ContractCase =
   | 'retry-after-date'
   | 'server-error'
   | 'other-refusal'
+  | 'redirect'
   | 'malformed'
   | 'cut-end'
   | 'cut-reset'
   | 'error-in-stream'
   | 'context-overflow'
   | 'no-server';
+
+/** How a reply is to be, as every role may ask. */
+export type Parameters = { [Name in 'temperature' | 'topP' | 'maxTokens']: number | undefined };
 
 /** What a backend brings to the contract: a server that plays, and itself pointed at it. */
 export interface ContractSubject {
@@ -65,6 +72,8 @@ export interface ContractSubject {
   calls(): { count: number; lastAborted: boolean };
   /** The JSON Schema that the server was asked to enforce at the last call, as it came over the wire. */
   schemaAsked?(): unknown;
+  /** What the server was asked to keep to at the last call; a member that did not come over the wire is undefined. */
+  parametersAsked(): Parameters;
   /** The id that the server gave each call, in order. */
   requestIds?(): string[];
   /** What this provider's API cannot express, and why. Such a case is skipped, and the reason is shown. */
@@ -310,6 +319,17 @@ export function backendContract(name: string, start: () => Promise<ContractSubje
       },
     );
 
+    contract('parameters', 'temperature, topP and maxTokens: reach the model, each by itself', async () => {
+      const content = Array.from({ length: 40 }, (_, place) => `word ${place}`).join(' ');
+      subject.play({ kind: 'reply', content });
+      const backend = subject.backend();
+      // Not together: some models take but one of the two.
+      for (const given of [{ temperature: 0.25 }, { topP: 0.75 }]) {
+        await complete(backend, { ...given, maxTokens: 20 });
+        expect(subject.parametersAsked()).toMatchObject({ ...given, maxTokens: 20 });
+      }
+    });
+
     contract('request-id', 'the id of a request: is on the reply', async () => {
       subject.play({ kind: 'reply', content: 'ready' });
       const { reply } = await complete();
@@ -497,6 +517,25 @@ export function backendContract(name: string, start: () => Promise<ContractSubje
         expect(error.message.length).toBeLessThan(600);
       },
     );
+
+    contract('redirect', 'a redirect: is not followed, whatever may be there', async () => {
+      // Prompt and key would go where nobody allowed it; of a local model, off this machine.
+      const elsewhere = createServer((_, response) => void response.end());
+      await new Promise<void>((resolve) => void elsewhere.listen(0, '127.0.0.1', resolve));
+      const arrived: unknown[] = [];
+      elsewhere.on('connection', (socket) => arrived.push(socket));
+      const origin = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+      try {
+        const headers = { location: `${origin}/there?token=secret` };
+        subject.play({ kind: 'error', status: 307, headers });
+        const error = await failure();
+        expect(error).toMatchObject({ kind: 'permanent', status: 307 });
+        expect(error.message).toContain(`redirects to ${origin}/there (307), which is not followed`);
+        expect(arrived).toEqual([]);
+      } finally {
+        elsewhere.close();
+      }
+    });
 
     contract('malformed', 'a malformed reply: retryable', async () => {
       subject.play({ kind: 'malformed' });

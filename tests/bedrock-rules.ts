@@ -2,7 +2,7 @@
 export interface ConverseBody {
   messages?: { role: 'user' | 'assistant'; content: WireBlock[] }[];
   system?: { text: string }[];
-  inferenceConfig?: { maxTokens?: number; temperature?: number };
+  inferenceConfig?: { maxTokens?: number; temperature?: number; topP?: number };
   toolConfig?: {
     tools: { toolSpec: { name: string; description?: string; inputSchema: { json: unknown } } }[];
     toolChoice?: { any?: object; auto?: object; tool?: { name: string } };

@@ -24,6 +24,7 @@ const cannot = {
   'request-id': 'nobody knows its ids beforehand; a test of its own looks at them',
   'request-id-of-failure': 'nobody knows its ids beforehand; a test of its own looks at them',
   forbidden: 'a 403 from behind the gateway is about its key, not ours; a test of its own looks at it',
+  redirect: 'a redirect from behind the gateway is for the gateway to follow or not',
   'cut-end': 'LiteLLM ends a stream that stopped early as if it were whole',
 };
 
@@ -84,6 +85,10 @@ function behindRealGateway(program: string): void {
       backendWithoutServer: () => ({ backend: backend({ url: gone }), address: gone }),
       calls: () => ({ count: requests().length, lastAborted: requests().at(-1)?.aborted ?? false }),
       schemaAsked: () => requests().at(-1)?.body.response_format?.json_schema?.schema,
+      parametersAsked() {
+        const { temperature, top_p: topP, max_tokens: maxTokens } = requests().at(-1)!.body;
+        return { temperature, topP, maxTokens };
+      },
       cannot,
       stop: async () => {},
     };

@@ -21,7 +21,7 @@ export interface ChatRequest {
   keep_alive?: string | number;
   truncate?: boolean;
   shift?: boolean;
-  options?: { num_ctx?: number; num_predict?: number; temperature?: number };
+  options?: { num_ctx?: number; num_predict?: number; temperature?: number; top_p?: number };
 }
 
 export interface RecordedRequest {

@@ -10,6 +10,7 @@ export interface ResponsesRequest {
   text?: { format?: { type: string; name?: string; schema?: Record<string, unknown>; strict?: boolean } };
   max_output_tokens?: number;
   temperature?: number;
+  top_p?: number;
   stream?: boolean;
   store?: boolean;
 }

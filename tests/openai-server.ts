@@ -17,6 +17,7 @@ export interface ChatRequest {
   max_tokens?: number;
   max_completion_tokens?: number;
   temperature?: number;
+  top_p?: number;
   response_format?: {
     type: string;
     json_schema?: { name: string; schema: Record<string, unknown>; strict?: boolean };

@@ -30,6 +30,8 @@ export interface ReceivedMetric {
   resource: Record<string, unknown>;
   name: string;
   unit: string;
+  /** Of a histogram: the upper ends of its buckets. */
+  bounds: number[];
 }
 
 /** A collector that takes OTLP over HTTP and gRPC and keeps what it was sent. */
@@ -254,4 +256,10 @@ const logsIn = (body: Buffer): ReceivedLog[] =>
   }));
 
 const metricsIn = (body: Buffer): ReceivedMetric[] =>
-  itemsIn(body).map(({ resource, item }) => ({ resource, name: text(item, 1), unit: text(item, 3) }));
+  itemsIn(body).map(({ resource, item }) => {
+    const histogram = fieldsOf(one(item, 9)?.bytes ?? Buffer.alloc(0));
+    const point = fieldsOf(one(histogram, 1)?.bytes ?? Buffer.alloc(0));
+    const packed = one(point, 7)?.bytes ?? Buffer.alloc(0);
+    const bounds = Array.from({ length: packed.length / 8 }, (_, place) => packed.readDoubleLE(place * 8));
+    return { resource, name: text(item, 1), unit: text(item, 3), bounds };
+  });

@@ -7,6 +7,7 @@ import type { Behaviour } from './model-behaviour.ts';
 import { startOpenAiServer } from './openai-server.ts';
 import { adder, adderTest } from './scenes.ts';
 import { openTerminal, resultOf, type Terminal, type Up } from './terminal.ts';
+import { eventually } from './yard-parts.ts';
 
 const keys = {
   OPENAI_API_KEY: 'sk-canary-openai-0123456789abcdef0123456789',
@@ -17,6 +18,7 @@ const keys = {
   AWS_SESSION_TOKEN: 'canary-aws-session-0123456789abcdef0123456789',
 };
 const canaries = Object.values(keys);
+const names = ['openai', 'litellm', 'anthropic', 'bedrock'];
 const patienceMs = 90_000;
 
 /** Answers the trivial prompt, and then refuses all work with an error that repeats the key: the worst that a provider does. */
@@ -27,7 +29,7 @@ const echoing = (key: string) => (request: object) =>
 
 let terminal: Terminal;
 let up: Up;
-const servers: { close(): Promise<void> }[] = [];
+const servers: { requests: { body: object }[]; close(): Promise<void> }[] = [];
 beforeAll(async () => {
   const account = {
     accessKeyId: keys.AWS_ACCESS_KEY_ID,
@@ -61,14 +63,15 @@ beforeAll(async () => {
       bedrock: { ...model('bedrock', bedrock.url), region: account.region },
     },
   });
-  up = await terminal.up('keys', ['--config', config], keys);
+  // Spans are files in the state folder, which is searched below.
+  up = await terminal.up('keys', ['--config', config], { ...keys, OTEL_TRACES_EXPORTER: 'file' });
 }, patienceMs);
 afterAll(async () => {
   await terminal?.close();
   await Promise.all(servers.map((server) => server.close()));
 }, 120_000);
 
-test.each(['openai', 'litellm', 'anthropic', 'bedrock'])(
+test.each(names)(
   'provider keys: %s repeats the key in an error, and what a person is told holds none',
   async (name) => {
     const repository = terminal.makeRepository(name, adder);
@@ -80,7 +83,20 @@ test.each(['openai', 'litellm', 'anthropic', 'bedrock'])(
   patienceMs,
 );
 
-test('provider keys: they are in no event, log or file, and in the environment of those alone that ask providers', () => {
+test('provider keys: they are in no prompt', () => {
+  for (const { requests } of servers) {
+    // The trivial prompt, and the work.
+    expect(requests.length).toBeGreaterThan(1);
+    const sent = JSON.stringify(requests.map(({ body }) => body));
+    for (const canary of canaries) expect(sent).not.toContain(canary);
+  }
+});
+
+test('provider keys: they are in no event, log, span or file, and in the environment of those alone that ask providers', async () => {
+  const spans = () =>
+    globSync(join(up.stateDirectory, '**/*spans*.jsonl')).map((path) => readFileSync(path, 'utf8'));
+  const isWhole = () => names.every((name) => spans().join('').includes(`"chat ${name}"`));
+  await eventually(isWhole, 'the spans of the calls');
   const files = globSync(join(up.stateDirectory, '**/*')).filter((path) => statSync(path).isFile());
   expect(files.some((path) => path.endsWith('.blk'))).toBe(true);
   expect(files.some((path) => path.includes('inference') && path.endsWith('.log'))).toBe(true);

@@ -10,8 +10,9 @@ import { checkoutRoot } from '../config/state.ts';
 import { fetchLlama, tinyModel } from '../gpu-worker/engine-for-tests.ts';
 import { openCaller, type Caller, type CallRecord } from './model-calls.ts';
 import { violations } from './oracle.ts';
+import { startOpenAiServer, type OpenAiServer } from './openai-server.ts';
 import { tinyShape } from './tiny-model.ts';
-import { eventually } from './yard-parts.ts';
+import { environmentOf, eventually, startBare, type BareProcess } from './yard-parts.ts';
 import { namespace, openYard, streams, type Yard } from './yard.ts';
 
 // Real llama.cpp in processes of their own, several of one pool and one of another; one mesh, used from top to bottom.
@@ -25,6 +26,8 @@ let first: Child;
 let second: Child;
 let other: Child;
 const asked: string[] = [];
+let server: OpenAiServer;
+const inferences: BareProcess[] = [];
 
 beforeAll(async () => {
   fetchLlama();
@@ -37,18 +40,26 @@ beforeAll(async () => {
     contextTokens: 65_536,
     maxTokens: endless,
   } as const;
+  server = await startOpenAiServer({ behave: () => ({ kind: 'reply', content: 'ready' }) });
+  const open = { backend: 'openai', pool: 'mixed', url: server.url } as const;
+  const keyed = { ...open, apiKeyVariable: 'TEST_MODEL_KEY' };
   yard = await openYard({
     processes: {},
-    pools: ['noise', 'hum'],
+    pools: ['noise', 'hum', 'mixed'],
     // What a worker leaves behind comes to another at once, not when its lease is over.
     leaseMs: 60_000,
-    overrides: { models: { noise, hum: { ...noise, pool: 'hum' } }, roles: { coder: ['noise', 'hum'] } },
+    overrides: {
+      models: { noise, hum: { ...noise, pool: 'hum' }, open, keyed },
+      roles: { coder: ['noise', 'hum'] },
+    },
   });
   [first, second, other] = await Promise.all([start('noise'), start('noise'), start('hum')]);
   caller = await openCaller(yard, (pool) => pool);
 }, patienceMs);
 afterAll(async () => {
+  for (const one of inferences) one.kill('SIGKILL');
   await yard?.stop();
+  await server?.close();
   model.remove();
 }, patienceMs);
 
@@ -227,6 +238,38 @@ test('several workers: one that is slow gets fewer calls', { timeout: patienceMs
     slow.kill('SIGCONT');
   }
 });
+
+test(
+  'several workers: what one of a pool cannot ask, for want of a key, is left to the one that can',
+  { timeout: patienceMs },
+  async () => {
+    const start = async (name: string, key?: string) => {
+      const log = join(yard.area, 'logs', `${name}.log`);
+      const more = key === undefined ? {} : { TEST_MODEL_KEY: key };
+      const started = startBare('inference', yard.stateDirectory, log, {
+        ...environmentOf(undefined, undefined),
+        ...more,
+      });
+      inferences.push(started);
+      return { started, process: await started.ready };
+    };
+    const without = await start('without-key');
+    const beyond = { maxTokens: 64, model: 'keyed' };
+    const refused = await caller.ask('mixed', beyond);
+    const [failed] = await caller.until([refused], isOver, 'a refusal');
+    expect(failed).toMatchObject({ takenBy: [], ends: ['call.failed'] });
+
+    const withKey = await start('with-key', 'the key');
+    const callIds = await Promise.all(Array.from({ length: 4 }, () => caller.ask('mixed', beyond)));
+    const open = await caller.ask('mixed', { model: 'open' });
+    for (const call of await caller.until(callIds, isOver, 'their answers'))
+      expect(call).toMatchObject({ takenBy: [withKey.process], ends: ['call.completed'] });
+    asked.push(refused, open, ...callIds);
+    const [answered] = await caller.until([open], isOver, 'an answer');
+    expect(answered).toMatchObject({ ends: ['call.completed'] });
+    expect([without.process, withKey.process]).toContain(answered!.takenBy[0]);
+  },
+);
 
 test('several workers: the record has every call once, as the contract wants it', async () => {
   const calls = await caller.read(asked);

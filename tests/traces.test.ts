@@ -9,6 +9,7 @@ import { adderTest } from './scenes.ts';
 import { spansOf } from '../observability/spans.ts';
 import { taxonomy } from '../observability/taxonomy.ts';
 import { openCollector, type Collector, type ReceivedSpan } from './otlp-collector.ts';
+import { undocumentedKeys } from './span-keys.ts';
 import { eventually } from './yard-parts.ts';
 import { namespace, openYard, type Yard } from './yard.ts';
 
@@ -83,6 +84,7 @@ test('traces: a collector receives the whole tree of a task whose coder was kill
   expect([count('agent.route'), count('agent.run'), count('agent.review')]).toEqual([2, 2, 1]);
   expect(count('agent.checkpoint.save')).toBe((await yard.events(taskId)).length);
   expect(count('model')).toBe(3);
+  expect(undocumentedKeys(spans)).toEqual([]);
   // Every role spoke for itself.
   expect(new Set(spans.map((one) => one.resource['service.name']))).toEqual(
     new Set(['manager', 'router', 'coder', 'reviewer', 'inference'].map((role) => `switchyard-${role}`)),
@@ -99,6 +101,9 @@ test('traces: a collector receives the whole tree of a task whose coder was kill
     'switchyard.pool': 'scripted',
   });
   expect(run.events.map((one) => one.name)).toContain('run.resumed');
+  // How its process was, as the exporter knows it.
+  expect(run.attributes['process.thread.count']).toBeGreaterThan(0);
+  expect(run.attributes['process.memory.usage']).toBeGreaterThan(1_000_000);
   const tools = spans.filter(
     (one) => one.parentSpanId === run.spanId && one.attributes['gen_ai.tool.name'] === 'edit-file',
   );

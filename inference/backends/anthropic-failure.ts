@@ -1,7 +1,7 @@
 import { APIError } from '@anthropic-ai/sdk';
 import { BackendError } from '../backend.ts';
 import { isObject, parseObject } from '../tool-arguments.ts';
-import { brokeOff, excerpt, nothingAnswers, refusedKey } from './provider-failure.ts';
+import { brokeOff, excerpt, isRedirect, nothingAnswers, redirected, refusedKey } from './provider-failure.ts';
 import type { Provider } from './provider-failure.ts';
 import { readRetryAfter } from './retry-after.ts';
 
@@ -62,6 +62,8 @@ export function toBackendError(
       provider.address,
       "mend the model's url, or see whether this machine has a network",
     );
+  if (isRedirect(error.status))
+    return redirected(error.status, error.headers?.get('location'), provider.address, { requestId });
   return explain(
     {
       status: error.status,

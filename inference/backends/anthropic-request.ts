@@ -4,8 +4,11 @@ import { schemaInWords } from './anthropic-schema.ts';
 import type { SchemaForm } from './anthropic-schema.ts';
 import type { Names } from './anthropic-names.ts';
 
-/** The parameters of one call. The API's version of October 2026 has no `temperature`, so the client's types have none. */
-export type Params = Anthropic.MessageCreateParamsStreaming & { temperature?: number };
+/** How varied a reply is. The API's version of October 2026 has neither, so the client's types have none. */
+export const samplings = ['top_p', 'temperature'] as const;
+export type Sampling = (typeof samplings)[number];
+/** The parameters of one call. */
+export type Params = Anthropic.MessageCreateParamsStreaming & { [Name in Sampling]?: number };
 type Turn = { role: 'user' | 'assistant'; content: Anthropic.ContentBlockParam[] };
 
 const ephemeral = { cache_control: { type: 'ephemeral' } } as const;
@@ -23,11 +26,15 @@ export function toParams(
   names: Names,
   {
     form,
-    takesTemperature,
+    refused,
     mayThink,
-  }: { form: { way: SchemaForm; schema: object } | undefined; takesTemperature: boolean; mayThink: boolean },
+  }: {
+    form: { way: SchemaForm; schema: object } | undefined;
+    refused: ReadonlySet<Sampling>;
+    mayThink: boolean;
+  },
 ): Params {
-  const { model, maxTokens, temperature } = request;
+  const { model, maxTokens, temperature, topP } = request;
   const system = systemOf(request, form?.way === 'in-prompt');
   const turns = turnsOf(request.messages, names);
   const tools = toolsOf(request, names);
@@ -46,8 +53,17 @@ export function toParams(
       }),
     ...(!mayThink && { thinking: { type: 'disabled' } }),
     // The API's scale ends at 1.
-    ...(temperature !== undefined && takesTemperature && { temperature: Math.min(1, temperature) }),
+    ...(temperature !== undefined &&
+      !refused.has('temperature') && { temperature: Math.min(1, temperature) }),
+    ...(topP !== undefined && !refused.has('top_p') && { top_p: topP }),
   };
+}
+
+/** Which of them a refusal complains about. Some models take one of the two, and name both: the temperature stays. */
+export function refusedSamplings(words: string, params: Params): Sampling[] {
+  const sent = samplings.filter((name) => params[name] !== undefined);
+  if (/anthropic-version/i.test(words)) return sent;
+  return sent.filter((name) => words.toLowerCase().includes(name)).slice(0, 1);
 }
 
 function systemOf({ messages, schema }: ModelRequest, isInWords: boolean): Anthropic.TextBlockParam[] {

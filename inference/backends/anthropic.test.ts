@@ -47,6 +47,10 @@ backendContract('anthropic', async () => {
     }),
     calls: () => ({ count: server.requests.length, lastAborted: server.requests.at(-1)?.aborted ?? false }),
     schemaAsked: () => server.requests.at(-1)?.body.output_config?.format?.schema,
+    parametersAsked() {
+      const { temperature, top_p: topP, max_tokens: maxTokens } = server.requests.at(-1)!.body;
+      return { temperature, topP, maxTokens };
+    },
     requestIds: () => server.requests.map((_, index) => `req_${index}`),
     stop: () => server.close(),
   };
@@ -281,6 +285,20 @@ test('anthropic: a temperature that a model refuses is left out, then and from t
   expect((await ask(backend, { temperature: 0.2 })).content).toBe('hello');
   const versions = server.requests.map(({ headers }) => headers['anthropic-version']);
   expect(versions).toEqual(['2023-06-01', '2026-10-21', '2026-10-21']);
+});
+
+test.each([
+  ['`temperature` and `top_p` cannot both be specified for this model.', { temperature: 0.2 }],
+  ['anthropic-version: "2023-06-01" is not supported for this model', {}],
+])('anthropic: of temperature and top_p, "%s" leaves %j', async (message, left) => {
+  const server = await serve(({ top_p: topP }) =>
+    topP === undefined ? { kind: 'reply', content: 'hello' } : { kind: 'error', status: 400, message },
+  );
+  const backend = anthropic(definitionAt(server.url), {});
+  await ask(backend, { temperature: 0.2, topP: 0.9 });
+  await ask(backend, { temperature: 0.2, topP: 0.9 });
+  const asked = server.requests.map(({ body: { temperature, top_p: topP } }) => ({ temperature, topP }));
+  expect(asked).toEqual([{ temperature: 0.2, topP: 0.9 }, left, left]);
 });
 
 test('anthropic: a model that wants its thoughts back in a later turn is asked not to think', async () => {

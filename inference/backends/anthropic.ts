@@ -8,8 +8,8 @@ import { parseObject } from '../tool-arguments.ts';
 import { StreamError, toBackendError, wordsOf } from './anthropic-failure.ts';
 import { namesOf } from './anthropic-names.ts';
 import type { Names } from './anthropic-names.ts';
-import { toParams } from './anthropic-request.ts';
-import type { Params } from './anthropic-request.ts';
+import { refusedSamplings, samplings, toParams } from './anthropic-request.ts';
+import type { Params, Sampling } from './anthropic-request.ts';
 import { isAboutSchema, schemaForms } from './anthropic-schema.ts';
 import { emptyDraft, finishMessage, takeEvent } from './anthropic-stream.ts';
 import { endedBy, providerOf, unknownModel } from './provider-failure.ts';
@@ -34,7 +34,7 @@ export function anthropic(
   const { address } = provider;
   const client = clientOf(provider);
   const forms = schemaForms();
-  let takesTemperature = true;
+  const refused = new Set<Sampling>();
   let mayThink = true;
 
   /** Runs `work` under the clocks of one call; whatever it throws is a BackendError afterwards. */
@@ -57,7 +57,7 @@ export function anthropic(
   /** Opens the stream. What this model refuses is left out from then on, which costs no tokens. */
   async function open(request: ModelRequest, names: Names, signal: AbortSignal): Promise<Response> {
     for (;;) {
-      const params = toParams(request, names, { form: forms.of(request), takesTemperature, mayThink });
+      const params = toParams(request, names, { form: forms.of(request), refused, mayThink });
       try {
         // Whole, and not as the client's stream: that one keeps the pings to itself.
         const headers = versionFor(params);
@@ -65,8 +65,8 @@ export function anthropic(
       } catch (error) {
         if (!(error instanceof APIError) || error.status !== 400) throw error;
         const { words } = wordsOf(error.error, error.message);
-        const isAboutTemperature = /temperature|anthropic-version/i.test(words);
-        if (params.temperature !== undefined && isAboutTemperature) takesTemperature = false;
+        const complained = refusedSamplings(words, params);
+        if (complained.length > 0) for (const name of complained) refused.add(name);
         // A conversation does not keep what was thought. Where a model wants that back, it thinks no more.
         else if (params.thinking === undefined && /\bthinking\b/i.test(words)) mayThink = false;
         else if (!isAboutSchema(words) || !forms.refused(request)) throw error;
@@ -178,7 +178,8 @@ function clientOf({ address, key }: Provider): Anthropic {
     timeout: 2 ** 31 - 1,
     logLevel: 'off',
     openTelemetry: false,
-    fetch: (input, init) => fetch(input, { ...init, headers: plainHeaders(init?.headers, key) }),
+    fetch: (input, init) =>
+      fetch(input, { ...init, redirect: 'manual', headers: plainHeaders(init?.headers, key) }),
   });
 }
 
@@ -195,11 +196,12 @@ function plainHeaders(given: ConstructorParameters<typeof Headers>[0], key: stri
 }
 
 /**
- * The client speaks the API's version of October 2026, which has no temperature; models that still take one are asked
- * by the version before. In all that we use the two are the same.
+ * The client speaks the API's version of October 2026, which knows neither temperature nor top_p; models that still
+ * take one are asked by the version before. In all that we use the two are the same.
  */
 function versionFor(params: Params): Record<string, string> {
-  return params.temperature === undefined ? {} : { 'anthropic-version': '2023-06-01' };
+  const hasNone = samplings.every((name) => params[name] === undefined);
+  return hasNone ? {} : { 'anthropic-version': '2023-06-01' };
 }
 
 function isNotFound(error: unknown): error is APIError {

@@ -1,6 +1,7 @@
 import { censorText } from '../../schemas/secrets.ts';
 import { BackendError } from '../backend.ts';
 import type { Connection } from './bedrock-connection.ts';
+import { isRedirect, nothingAnswersBy, redirected } from './provider-failure.ts';
 import { readRetryAfter } from './retry-after.ts';
 
 /** What a failure is told with. */
@@ -34,6 +35,9 @@ export function toBackendError(error: unknown, context: FailureContext): Backend
   const thrown = (error instanceof Error ? error : new Error(String(error))) as Thrown & Error;
   const status = statusOf(thrown);
   const requestId = requestIdOf(thrown);
+  const sent = thrown.$metadata?.httpStatusCode ?? thrown.$response?.statusCode;
+  if (isRedirect(sent))
+    return redirected(sent, thrown.$response?.headers?.['location'], context.address, { requestId });
   if (status === undefined && thrown.$metadata?.requestId === undefined && isOfConnection(thrown))
     return noAnswer(thrown, context);
   const words = excerptOf(thrown.message, context);
@@ -122,7 +126,7 @@ function noAnswer(error: Error, context: FailureContext): BackendError {
   const mend = /ENOTFOUND|EAI_AGAIN/.test(reason)
     ? `check the network, and that ${context.region} is a region with Bedrock`
     : 'check the network, and the url of the model if it names one';
-  return new BackendError('retryable', `nothing answers at ${context.address} (${words})`, { mend });
+  return nothingAnswersBy(context.address, words, mend);
 }
 
 /** Failures of the network bear a code of the system; a reply that could not be read does not. */

@@ -9,13 +9,13 @@ import type { ModelMessage, ModelRequest } from '../backend.ts';
 import { fit, sentNames } from './bedrock-names.ts';
 
 /** What some models refuse; found out by asking, which costs no tokens, then remembered by the backend. */
-export type Refused = 'output-config' | 'result-status' | 'temperature';
+export type Refused = 'output-config' | 'result-status' | 'temperature' | 'topP';
 
 type Json = NonNullable<NonNullable<ToolResultBlock['content']>[number]['json']>;
 
 /** A request as Converse wants it, without what this model refuses. */
 export function toInput(request: ModelRequest, refused: ReadonlySet<Refused>): ConverseStreamCommandInput {
-  const { schema } = request;
+  const { schema, temperature, topP } = request;
   const system = request.messages.flatMap((message) =>
     message.role === 'system' && message.content.trim() !== '' ? [{ text: message.content }] : [],
   );
@@ -25,8 +25,8 @@ export function toInput(request: ModelRequest, refused: ReadonlySet<Refused>): C
     messages: messagesOf(request.messages, refused),
     inferenceConfig: {
       maxTokens: request.maxTokens,
-      ...(request.temperature !== undefined &&
-        !refused.has('temperature') && { temperature: request.temperature }),
+      ...(temperature !== undefined && !refused.has('temperature') && { temperature }),
+      ...(topP !== undefined && !refused.has('topP') && { topP }),
     },
   };
   if (system.length > 0) input.system = system;
@@ -64,9 +64,11 @@ export function refusedPart(words: string, sent: ConverseStreamCommandInput): Re
   );
   if (hasStatus && /\bstatus\b/i.test(words) && /support|permitted|extraneous/i.test(words))
     return 'result-status';
-  if (sent.inferenceConfig?.temperature !== undefined && /temperature/i.test(words)) {
-    if (/deprecated|not support|n't support|unsupported|not permitted/i.test(words)) return 'temperature';
-  }
+  if (!/deprecated|not support|n't support|unsupported|not permitted|cannot both/i.test(words))
+    return undefined;
+  // Some models take one of the two, and name both: the temperature stays.
+  if (sent.inferenceConfig?.topP !== undefined && /top_?p\b/i.test(words)) return 'topP';
+  if (sent.inferenceConfig?.temperature !== undefined && /temperature/i.test(words)) return 'temperature';
   return undefined;
 }
 

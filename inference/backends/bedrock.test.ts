@@ -72,6 +72,10 @@ backendContract('bedrock', async () => {
       const format = server.requests.at(-1)?.body.outputConfig?.textFormat;
       return format && (JSON.parse(format.structure.jsonSchema.schema) as unknown);
     },
+    parametersAsked() {
+      const { temperature, topP, maxTokens } = server.requests.at(-1)!.body.inferenceConfig!;
+      return { temperature, topP, maxTokens };
+    },
     requestIds: () => server.requests.map((request) => request.requestId),
     cannot: {
       'refused-key': 'AWS refuses keys with 403, not 401; tested below',
@@ -193,6 +197,27 @@ test('bedrock: nothing of the machine is sent, and only what is documented out o
   const { headers } = server.requests[0]!;
   expect(headers['user-agent']).toBe('switchyard');
   expect(JSON.stringify(headers)).not.toMatch(/linux|node|darwin|win32/i);
+});
+
+test.each([
+  ['The model returned the following errors: `top_p` is deprecated for this model.', { temperature: 0.2 }],
+  ['`temperature` and `top_p` cannot both be specified for this model.', { temperature: 0.2 }],
+  ["This model doesn't support the temperature field. Remove temperature and try again.", { topP: 0.9 }],
+])('bedrock: of temperature and topP, "%s" leaves %j', async (message, left) => {
+  const server = await serve(({ inferenceConfig: { temperature, topP } = {} }) =>
+    temperature === undefined || topP === undefined
+      ? { kind: 'reply', content: 'hello' }
+      : { kind: 'error', status: 400, message },
+  );
+  const backend = bedrock(definitionAt(server.url), signing);
+  await ask(backend, { temperature: 0.2, topP: 0.9 });
+  await ask(backend, { temperature: 0.2, topP: 0.9 });
+  const asked = server.requests.map(({ body }) => body.inferenceConfig);
+  const maxTokens = expect.any(Number);
+  expect(asked).toEqual([
+    { maxTokens, temperature: 0.2, topP: 0.9 },
+    ...[left, left].map((one) => ({ maxTokens, ...one })),
+  ]);
 });
 
 test('bedrock: a name that does not fit is sent as one that does, and comes back as itself', async () => {

@@ -44,6 +44,10 @@ backendContract('litellm', async () => {
     backendWithoutServer: () => ({ backend: litellm(definitionAt(gone), environment), address: gone }),
     calls: () => ({ count: server.requests.length, lastAborted: server.requests.at(-1)?.aborted ?? false }),
     schemaAsked: () => server.requests.at(-1)?.body.response_format?.json_schema?.schema,
+    parametersAsked() {
+      const { temperature, top_p: topP, max_tokens: maxTokens } = server.requests.at(-1)!.body;
+      return { temperature, topP, maxTokens };
+    },
     // The gateway's own, not the provider's behind it.
     requestIds: () => server.requests.map((_, index) => `call-${index}`),
     stop: () => server.close(),

@@ -6,6 +6,7 @@ import { openAiCompatible } from './openai-compatible.ts';
 import { connectionOf } from './openai-connection.ts';
 import { excerptOf } from './openai-failure.ts';
 import type { FailureContext } from './openai-failure.ts';
+import { isRedirect, redirected } from './provider-failure.ts';
 
 const standardKey = 'LITELLM_API_KEY';
 
@@ -36,13 +37,18 @@ export function litellm(
 async function probe(root: string, signal: AbortSignal): Promise<void> {
   let response: Response;
   try {
-    response = await fetch(`${root}/health/liveliness`, { headers: { 'user-agent': 'switchyard' }, signal });
+    response = await fetch(`${root}/health/liveliness`, {
+      headers: { 'user-agent': 'switchyard' },
+      redirect: 'manual',
+      signal,
+    });
   } catch (cause) {
     throw new APIConnectionError({ cause: cause instanceof Error ? cause : undefined });
   }
   await response.body?.cancel();
   if (response.ok) return;
-  const { status } = response;
+  const { status, headers } = response;
+  if (isRedirect(status)) throw redirected(status, headers.get('location'), root);
   const problem = `${root}/health/liveliness answered ${status}, as no LiteLLM gateway does that is well`;
   throw status >= 500
     ? new BackendError('retryable', problem, { status, mend: 'see the log of the gateway' })

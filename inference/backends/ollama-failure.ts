@@ -2,7 +2,7 @@ import { isLoopback } from '../../schemas/model-backends.ts';
 import { BackendError } from '../backend.ts';
 import { parseObject } from '../tool-arguments.ts';
 import { tooLarge } from './ollama-context.ts';
-import { excerpt, nothingAnswers, refusedKey } from './provider-failure.ts';
+import { excerpt, isRedirect, nothingAnswers, redirected, refusedKey } from './provider-failure.ts';
 import type { Provider } from './provider-failure.ts';
 import { readRetryAfter } from './retry-after.ts';
 
@@ -13,6 +13,7 @@ const outOfMemory =
 
 /** What Ollama answered in place of a reply, by its status and its words. (A 404 is told apart by the backend.) */
 export function refusal(status: number, body: string, headers: Headers, provider: Provider): BackendError {
+  if (isRedirect(status)) return redirected(status, headers.get('location'), provider.address);
   const words = wordsOf(body);
   const said = excerpt(words, provider);
   const requestId = headers.get('x-request-id') ?? undefined;

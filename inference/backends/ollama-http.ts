@@ -1,6 +1,7 @@
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import type { Provider } from './provider-failure.ts';
+import { proxyInUse } from './proxy.ts';
 
 /** An answer whose body is still to be read. */
 export interface HttpAnswer {
@@ -31,8 +32,9 @@ export function ask(
     ...(key !== undefined && { authorization: `Bearer ${key}` }),
   };
   return new Promise((resolve, reject) => {
-    const send = url.protocol === 'https:' ? requestHttps : requestHttp;
-    const options = { method: text === undefined ? 'GET' : 'POST', headers, signal, agent: false };
+    const [send, Agent] = url.protocol === 'https:' ? [requestHttps, HttpsAgent] : [requestHttp, HttpAgent];
+    const agent = new Agent({ proxyEnv: proxyInUse() });
+    const options = { method: text === undefined ? 'GET' : 'POST', headers, signal, agent };
     const sent = send(url, options, (response) => resolve(answerOf(response)));
     sent.once('error', reject);
     sent.end(text);

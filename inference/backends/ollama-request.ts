@@ -12,7 +12,7 @@ export interface OllamaChat {
   keep_alive: string | number;
   tools?: object[];
   format?: Record<string, unknown>;
-  options: { num_ctx: number; num_predict: number; temperature?: number };
+  options: { num_ctx: number; num_predict: number; temperature?: number; top_p?: number };
 }
 
 interface OllamaMessage {
@@ -38,7 +38,7 @@ export function keepAlive(variable: string | undefined): string | number {
 
 /** A request as `/api/chat` wants it. */
 export function toChat(request: ModelRequest, contextTokens: number, keep: string | number): OllamaChat {
-  const { model, maxTokens, temperature, tools, schema } = request;
+  const { model, maxTokens, temperature, topP, tools, schema } = request;
   return {
     model,
     messages: toMessages(request.messages),
@@ -57,6 +57,7 @@ export function toChat(request: ModelRequest, contextTokens: number, keep: strin
       num_ctx: contextTokens,
       num_predict: maxTokens,
       ...(temperature !== undefined && { temperature }),
+      ...(topP !== undefined && { top_p: topP }),
     },
   };
 }

@@ -47,6 +47,10 @@ backendContract('ollama', async () => {
     }),
     calls: () => ({ count: server.requests.length, lastAborted: server.requests.at(-1)?.aborted ?? false }),
     schemaAsked: () => server.requests.at(-1)?.body.format,
+    parametersAsked() {
+      const { temperature, top_p: topP, num_predict: maxTokens } = server.requests.at(-1)!.body.options!;
+      return { temperature, topP, maxTokens };
+    },
     cannot: {
       'malformed-arguments':
         'Ollama reads the arguments of a call itself: they come as an object, or not at all',

@@ -40,7 +40,8 @@ export function clientOf(context: FailureContext): OpenAI {
     // The time limit of each call is the only clock, so that a timeout is told as one.
     timeout: 2 ** 31 - 1,
     logLevel: 'off',
-    fetch: (input, init) => fetch(input, { ...init, headers: plainHeaders(init?.headers, context.key) }),
+    fetch: (input, init) =>
+      fetch(input, { ...init, redirect: 'manual', headers: plainHeaders(init?.headers, context.key) }),
   });
 }
 

@@ -1,7 +1,7 @@
 import { APIError } from 'openai';
 import { BackendError } from '../backend.ts';
 import { waitAfterLimit } from './openai-rate-limit.ts';
-import { brokeOff, excerpt, nothingAnswers, refusedKey } from './provider-failure.ts';
+import { brokeOff, excerpt, isRedirect, nothingAnswers, redirected, refusedKey } from './provider-failure.ts';
 import type { Provider } from './provider-failure.ts';
 
 /** Where a model is asked, and what is known of the request that failed. */
@@ -17,6 +17,12 @@ export function requestIdOf(headers: Headers | undefined): string | undefined {
 
 const contextOverflow =
   /context_length_exceeded|exceed_context_size|context (length|size|window)|maximum context|prompt is too long/i;
+
+/** Once a large model is loaded from disk it will answer; llama-server says so until then. */
+const loadingRetryMs = 5_000;
+const isLoading = (error: APIError) => error.status === 503 && /^(503 )?loading model$/i.test(error.message);
+/** What vLLM and llama-server answer where they were started without what tools need. */
+const lacksToolOption = /--enable-auto-tool-choice|--tool-call-parser|requires --jinja/;
 
 const start = "start the model server there, or mend the model's url";
 const noQuota = /insufficient_quota|exceeded your current quota|billing_hard_limit/i;
@@ -47,11 +53,23 @@ function explain(error: unknown, context: FailureContext): BackendError {
     return error.error === undefined
       ? nothingAnswers(error, context.address, start)
       : inStream(error, context);
+  if (isRedirect(status)) return redirected(status, error.headers?.get('location'), context.address);
   const excerpt = excerptOf(error, context);
   const more = { status, cause: censoredCause(error, context) };
   if (status === 401 || status === 403) return keyProblem(status, error, context);
   if (isOverflow(error) && status < 500) return tooLarge(excerpt, context, more);
   if (status === 429 && noQuota.test(wordsOf(error))) return emptyAccount(excerpt, context, more);
+  if (lacksToolOption.test(error.message))
+    return new BackendError('permanent', `${context.model} cannot call tools: ${excerpt}`, {
+      ...more,
+      mend: 'start its server with the options that it names, or choose another model',
+    });
+  if (isLoading(error))
+    return new BackendError('retryable', `${context.address} is still loading its model (${status})`, {
+      ...more,
+      retryAfterMs: loadingRetryMs,
+      mend: 'wait until its log says that it listens',
+    });
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) {
     const retryAfterMs = waitAfterLimit(error.headers, Date.now());
     return new BackendError('retryable', `${context.address} answered ${status}: ${excerpt}`, {
@@ -73,7 +91,7 @@ function explain(error: unknown, context: FailureContext): BackendError {
 }
 
 const wordsOf = (error: APIError) => `${error.code} ${error.type} ${error.message}`;
-const isOverflow = (error: APIError) => contextOverflow.test(wordsOf(error));
+export const isOverflow = (error: APIError) => contextOverflow.test(wordsOf(error));
 
 type More = { status?: number; cause?: Error };
 

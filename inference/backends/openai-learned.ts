@@ -1,5 +1,6 @@
 import { APIError } from 'openai';
 import type { ModelRequest } from '../backend.ts';
+import { isOverflow } from './openai-failure.ts';
 import { firstWay, nextWay } from './openai-schema.ts';
 import type { SchemaWay } from './openai-schema.ts';
 
@@ -47,6 +48,8 @@ export async function openStream<Params extends object, Opened>(
 /** True where the refusal taught us something, so that another try is another request. */
 function learn(error: APIError, request: ModelRequest, sent: object, learned: Learned): boolean {
   if (error.status !== 400 && error.status !== 422) return false;
+  // Whatever parameter is blamed: it is the request that is too large.
+  if (isOverflow(error)) return false;
   const parameter = refusedParameter(error, sent);
   if (parameter !== undefined) {
     learned.refused.add(parameter);

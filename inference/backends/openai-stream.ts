@@ -1,3 +1,4 @@
+import { APIError } from 'openai';
 import type OpenAI from 'openai';
 import { BackendError } from '../backend.ts';
 import type { ModelReply, ModelRequest } from '../backend.ts';
@@ -25,8 +26,10 @@ export function emptyDraft(): ReplyDraft {
   return { content: '', drafts: [], finish: undefined, usage: undefined };
 }
 
-/** Takes one chunk into the draft and returns the text it brought. */
+/** Takes one chunk into the draft and returns the text it brought. Throws an APIError where it is an error. */
 export function takeChunk(draft: ReplyDraft, chunk: Chunk): string {
+  // An older vLLM puts an error where a chunk would be, instead of into a member `error`, which the client knows.
+  if ((chunk.object as string) === 'error') throw new APIError(undefined, chunk, undefined, undefined);
   if (chunk.usage)
     draft.usage = { inputTokens: chunk.usage.prompt_tokens, outputTokens: chunk.usage.completion_tokens };
   // Usage comes in a chunk without choices, and some servers send chunks of their own making.
@@ -62,6 +65,9 @@ export function finishReply(draft: ReplyDraft, request: ModelRequest): ModelRepl
   if (draft.finish === undefined) {
     throw new BackendError('retryable', 'the stream ended before the reply was finished');
   }
+  // vLLM, of a request that it stops by itself.
+  if (draft.finish === 'abort' || draft.finish === 'error')
+    throw new BackendError('retryable', `the server gave its reply up (${draft.finish})`);
   if (draft.finish === 'content_filter') {
     throw new BackendError('permanent', "the provider's content filter stopped the reply");
   }

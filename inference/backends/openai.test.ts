@@ -52,6 +52,14 @@ const subjectOf = (api: 'chat' | 'responses') => async (): Promise<ContractSubje
       api === 'chat'
         ? server.requests.at(-1)?.body.response_format?.json_schema?.schema
         : server.responsesRequests.at(-1)?.body.text?.format?.schema,
+    parametersAsked() {
+      const { temperature, top_p: topP } = requests.at(-1)!.body;
+      const maxTokens =
+        api === 'chat'
+          ? server.requests.at(-1)?.body.max_tokens
+          : server.responsesRequests.at(-1)?.body.max_output_tokens;
+      return { temperature, topP, maxTokens };
+    },
     requestIds: () => requests.map((_, index) => `request-${index}`),
     stop: () => server.close(),
   };

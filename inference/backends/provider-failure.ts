@@ -1,6 +1,8 @@
 import { closest } from 'fastest-levenshtein';
+import { isLoopback } from '../../schemas/model-backends.ts';
 import { censorText } from '../../schemas/secrets.ts';
 import { BackendError } from '../backend.ts';
+import { proxyInUse } from './proxy.ts';
 import type { TimeLimit } from './time-limit.ts';
 
 /** Where a model is asked. The key is here only to be sent, and to be kept out of every message. */
@@ -68,6 +70,25 @@ export function refusedKey(status: number, words: string, provider: Provider, mo
   );
 }
 
+/** Followed, it would take prompt and key to an address that nobody allowed; so it is not. */
+export function redirected(
+  status: number,
+  location: string | null | undefined,
+  address: string,
+  more: More = {},
+): BackendError {
+  const url = location && URL.canParse(location, address) ? new URL(location, address) : undefined;
+  const where = url ? ` to ${url.origin}${url.pathname}` : '';
+  return new BackendError('permanent', `${address} redirects${where} (${status}), which is not followed`, {
+    ...more,
+    status,
+    mend: "if you trust that address, give it as the model's url",
+  });
+}
+
+export const isRedirect = (status: number | undefined): status is number =>
+  status !== undefined && status >= 300 && status < 400;
+
 /** No connection, or one that is not trusted. `start` says how to start that server. */
 export function nothingAnswers(error: unknown, address: string, start: string): BackendError {
   const reason = rootReason(error);
@@ -78,7 +99,14 @@ export function nothingAnswers(error: unknown, address: string, start: string): 
   // Node's fetch waits five minutes for the first byte, whatever the model's timeoutMs allows.
   if (reason.startsWith('UND_ERR_HEADERS_TIMEOUT'))
     return new BackendError('retryable', `${address} sent nothing for five minutes`);
-  return new BackendError('retryable', `nothing answers at ${address} (${reason})`, { mend: start });
+  return nothingAnswersBy(address, reason, start);
+}
+
+/** The way there may be what is wrong. */
+export function nothingAnswersBy(address: string, reason: string, start: string): BackendError {
+  const isByProxy = proxyInUse() !== undefined && !isLoopback(address);
+  const mend = isByProxy ? `${start}, or the proxy that HTTPS_PROXY or HTTP_PROXY names` : start;
+  return new BackendError('retryable', `nothing answers at ${address} (${reason})`, { mend });
 }
 
 /** A reply that began and cannot be read to its end. */

@@ -20,10 +20,12 @@ const ownPace = 'the pauses between its words are the ones that the file asks fo
 const anyModel = 'it answers under whatever name its entry has, and has no list of models';
 const noIds = 'its replies are a file: no provider gave its calls an id';
 const noReading = 'a file says which of its replies are calls, and what it holds as text is meant as text';
+const asWritten = 'its replies are a file: each is played as it stands, neither varied nor cut';
 const noPause = 'a recording is played without pauses, as it keeps none';
 
 const ofNoServer: ContractSubject['cannot'] = {
   'text-tool-call': noReading,
+  parameters: asWritten,
   'request-id': noIds,
   'request-id-of-failure': noIds,
   silence: ownPace,
@@ -34,6 +36,7 @@ const ofNoServer: ContractSubject['cannot'] = {
   'retry-after-date': noServer,
   'server-error': noServer,
   'other-refusal': noServer,
+  redirect: noServer,
   malformed: 'a file that is no script is refused before any call, see scripted.test.ts',
   'cut-end': noStream,
   'cut-reset': noStream,
@@ -85,6 +88,7 @@ function subjectOf(
     apiKeyVariable: '',
     key: '',
     backendWithWrongKey: none,
+    parametersAsked: none,
     backendWithoutServer: none,
     calls: () => ({
       count: last().calls.filter((call) => call.reply).length,

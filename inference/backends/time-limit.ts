@@ -10,6 +10,9 @@ export interface TimeLimit {
   release(): void;
 }
 
+/** Node's timers hold no more, and would ring at once: 24 days. */
+const mostMs = 2 ** 31 - 1;
+
 /** Starts the clocks. The silence before the first word does not count as such: a long prompt is read first. */
 export function limitTime(caller: AbortSignal, limits: { totalMs: number; idleMs: number }): TimeLimit {
   const controller = new AbortController();
@@ -19,7 +22,7 @@ export function limitTime(caller: AbortSignal, limits: { totalMs: number; idleMs
     controller.abort();
   };
   const cancel = () => end('cancelled');
-  const total = setTimeout(() => end('timeout'), limits.totalMs);
+  const total = setTimeout(() => end('timeout'), Math.min(limits.totalMs, mostMs));
   let idle: NodeJS.Timeout | undefined;
   if (caller.aborted) cancel();
   else caller.addEventListener('abort', cancel, { once: true });
@@ -27,7 +30,7 @@ export function limitTime(caller: AbortSignal, limits: { totalMs: number; idleMs
     signal: controller.signal,
     alive() {
       if (idle) idle.refresh();
-      else idle = setTimeout(() => end('silence'), limits.idleMs);
+      else idle = setTimeout(() => end('silence'), Math.min(limits.idleMs, mostMs));
     },
     ended: () => reason,
     release() {

@@ -150,7 +150,7 @@ function remember(facts: Map<string, SpanAttributes>, living: Heartbeat[]): void
     facts.set(process, {
       [keys.threads]: threads,
       [keys.memory]: memoryBytes,
-      ...(cpuPercent === undefined ? {} : { [keys.cpu]: cpuPercent }),
+      ...(cpuPercent === undefined ? {} : { [keys.cpu]: cpuPercent / 100 }),
     });
   }
   while (facts.size > mostFacts) facts.delete(facts.keys().next().value!);

@@ -42,7 +42,12 @@ export function loadConfigAndWarnings(request: ConfigRequest): { config: Config;
   const allowed = readAllowed(request.stateDirectory);
   const level = logLevel(environment);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
-  config = override(config, request.overrides ?? keptOverrides(request.stateDirectory));
+  const overrides = request.overrides ?? keptOverrides(request.stateDirectory);
+  if (overrides.onlyMesh) {
+    const { mesh, log, allow } = config;
+    config = check({ mesh, log, allow }, environment, place);
+  }
+  config = override(config, overrides);
   const commandLine = request.overrides ? 'command line' : 'command line of `up`';
   config = listModels(
     check(config, environment, () => commandLine),

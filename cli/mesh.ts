@@ -2,7 +2,6 @@ import { delimiter, join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials, readCredential } from '../bus/credentials.ts';
-import { fetchDebianPackage } from '../bus/debian-package.ts';
 import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
 import type { BrowserAccess } from '../bus/nats-config.ts';
@@ -16,7 +15,6 @@ import { telemetryVariables } from '../config/telemetry-variables.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
-import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
 import { freePort } from './observer.ts';
 import { reportDeath } from './report-death.ts';
@@ -186,32 +184,6 @@ export async function reachBrokerAs(
   if (own) return connect(url, 'launcher', own);
   const { password } = await readCredential(stateDirectory, role);
   return connect(url, 'launcher', { user: role, password, inboxPrefix: inboxPrefixOf(role) });
-}
-
-/** Where bubblewrap is: named, on the PATH, or fetched without root; undefined with a word where it cannot be had. */
-export async function findSandbox(environment: Environment, say: Say): Promise<string | undefined> {
-  const named = environment['SWITCHYARD_BWRAP'];
-  if (named) return named;
-  const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
-  if (onPath) return onPath;
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const folder = await fetchDebianPackage({
-      package: 'bubblewrap',
-      cacheDirectory: cacheDirectoryOf(environment),
-      path: environment['PATH'] ?? '',
-      say,
-    });
-    return join(folder, 'usr/bin/bwrap');
-  } catch (error) {
-    say(
-      `no sandbox: bubblewrap is not installed and cannot be fetched (${error instanceof Error ? error.message : String(error)})`,
-    );
-    say(
-      '  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
-    );
-    return undefined;
-  }
 }
 
 const passedOn = [

@@ -14,7 +14,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'together', include: ['**/*.test.ts'], exclude: [...exclude, ...apart], isolate: false },
+        test: {
+          name: 'together',
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, ...apart],
+          isolate: false,
+        },
       },
     ],
     globalSetup: 'tests/global-setup.ts',

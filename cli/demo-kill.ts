@@ -3,6 +3,7 @@ import type { Launcher } from '../bus/launcher.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
 import type { DemoFault } from './demo.ts';
+import { exitCodes } from './exit-codes.ts';
 import type { Say } from './mesh.ts';
 
 export interface DemoKill {
@@ -31,6 +32,7 @@ export async function killHeldCoder({ launcher, client, fault, say }: DemoKill):
       if (type === 'run.stepped' || type === 'run.concluded') {
         const data = event.data as DataOf<'run.stepped'>;
         if (data.number !== fault.step || !event.correlationid) continue;
+        if (data.given.process === coder.process) throw new Error('the process that was killed went on');
         const took = Math.max(atMs, killedAtMs) - killedAtMs;
         const what = data.outcome.adopted
           ? 'it found the edit made and repeated nothing'
@@ -50,4 +52,18 @@ async function taskOfRun(client: Client, runId: string): Promise<string> {
       return taskId;
   }
   throw new Error(`no task has the run ${runId}`);
+}
+
+const patienceMs = 5000;
+
+/** The exit code of a demo that ended with `code`: one that completed without its crash has not shown what it is there for. */
+export async function codeAfterKill(code: number, isShown: Promise<boolean>, say: Say): Promise<number> {
+  if (code !== exitCodes.done) return code;
+  const given = new Promise<false>((resolve) => void setTimeout(resolve, patienceMs, false).unref());
+  if (await Promise.race([isShown, given])) return code;
+  say(
+    'the demo completed, but the crash that it is to show did not happen: no coder was killed and replaced.',
+  );
+  say('  Run it again; if it stays so, ./switchyard doctor and ./switchyard logs latest may tell why.');
+  return exitCodes.failure;
 }

@@ -58,18 +58,27 @@ export function makeDemoRepository(stateDirectory: string): string {
 
 const script = join(example, 'script.yaml');
 
-/** True where nothing but the demo's replies answers: they fit no other repository. */
-export function hasOnlyDemoReplies({ models }: Pick<Config, 'models'>): boolean {
-  const all = modelDefinitions(models);
-  return all.length > 0 && all.every((model) => model.backend === 'scripted' && model.script === script);
+/** True where nothing but the demo's replies can be asked: they fit no other repository. */
+export function hasOnlyDemoReplies({
+  models,
+  roles,
+  routes,
+}: Pick<Config, 'models' | 'roles' | 'routes'>): boolean {
+  const named = new Set([...Object.values(roles), ...routes].flatMap((one) => one.models));
+  const asked = modelDefinitions(models).filter((model) => named.has(model.name));
+  return asked.length > 0 && asked.every((model) => model.backend === 'scripted' && model.script === script);
 }
 
 export const isDemoRepository = (stateDirectory: string, repository: string) =>
   repository.startsWith(demoDirectory(stateDirectory) + sep);
 
-/** The demo's own configuration: one model, whose replies were written beforehand and say so. */
+/**
+ * The demo's own configuration: one model, whose replies were written beforehand and say so. Models, rules and bounds of
+ * the file are not the demo's: it costs nothing, and comes out as it was written, whatever stands there.
+ */
 export function demoOverrides(repository: string): Overrides {
   return {
+    onlyMesh: true,
     allow: { repositories: [repository], tests: [demoTest] },
     models: {
       scripted: {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { readCredential } from '../bus/credentials.ts';
+import { findOnPath } from '../bus/program.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
@@ -126,14 +127,13 @@ async function checkMesh({ stateDirectory, config }: Surroundings): Promise<Chec
 
 /** Programs are refused where they cannot be held, unless the operator says otherwise. */
 async function sandboxOf(config: Config, environment: Record<string, string | undefined>): Promise<Checked> {
-  const named = environment['SWITCHYARD_BWRAP'];
-  const onPath = await checkSandbox({ explicit: named, path: environment['PATH'] });
-  const fetched = onPath.ok || named ? undefined : await fetchedBubblewrap(environment);
-  const checked = fetched ? await checkSandbox({ explicit: fetched }) : onPath;
+  const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
+  const bubblewrap = environment['SWITCHYARD_BWRAP'] || onPath || (await fetchedBubblewrap(environment));
+  const checked = await checkSandbox(bubblewrap === undefined ? {} : { explicit: bubblewrap });
   if (checked.ok) return ok('sandbox', checked.found);
   if (config.tools.withoutSandbox === 'run')
     return warning('sandbox', `${checked.found}; programs run WITHOUT one, as configured`, checked.mend!);
-  if (named) return missing('sandbox', checked.found, checked.mend!);
+  if (bubblewrap !== undefined) return missing('sandbox', checked.found, checked.mend!);
   return warning('sandbox', checked.found, `./switchyard up tries to fetch it; else ${checked.mend}`);
 }
 

@@ -85,18 +85,17 @@ export function endingText(view: TaskView, nowMs: number): Span[][] {
               `after: ${testsAfter ? testsText(testsAfter) : 'not run'}`,
               testsAfter?.testsPass ? 'good' : 'warn',
             ),
+            ...([testsBefore, testsAfter].some((tests) => tests?.sandbox === 'none')
+              ? [span('; run WITHOUT a sandbox', 'warn')]
+              : []),
           ),
         ]
       : []),
     ...(work ? [row('bounds', span(`${cyclesLeft}${hops}`))] : []),
     ...(view.askedFor.length > 0 && view.state === 'completed'
       ? [
-          row(
-            'review',
-            span(
-              `asked for ${countText(view.askedFor.length, 'change')}, made: ${view.askedFor.join(', ')}; then approved`,
-            ),
-          ),
+          row('review', span(`asked for ${countText(view.askedFor.length, 'change')}, made; then approved`)),
+          ...view.askedFor.map((finding) => row('made', ...findingSpans(finding))),
         ]
       : []),
     ...view.findings.map((finding) => row('finding', ...findingSpans(finding))),

@@ -1,7 +1,7 @@
 import type { Client } from '../bus/client.ts';
 import type { Launcher } from '../bus/launcher.ts';
 import { demoGoal, demoSource, demoTest, type DemoFault } from './demo.ts';
-import { killHeldCoder } from './demo-kill.ts';
+import { codeAfterKill, killHeldCoder } from './demo-kill.ts';
 import { followTask } from './follow.ts';
 import type { Output } from './output.ts';
 import type { UpOptions } from './up-options.ts';
@@ -31,14 +31,19 @@ export async function runFirstTask(task: FirstTask): Promise<number> {
         plan: options.plan ? ('planner' as const) : ('single' as const),
       };
   const say = (line: string) => output.progress(line);
-  if (fault) {
-    void killHeldCoder({ launcher, client, fault, say }).catch((error: unknown) =>
-      say(`the demo could not kill its coder: ${error instanceof Error ? error.message : String(error)}`),
+  const isKillShown =
+    fault &&
+    killHeldCoder({ launcher, client, fault, say }).then(
+      () => true,
+      (error: unknown) => {
+        say(`the demo could not kill its coder: ${error instanceof Error ? error.message : String(error)}`);
+        return false;
+      },
     );
-  }
   const { taskId } = await client.request('task.submit', asked, {
     source: isDemo ? demoSource : '/switchyard/up',
     id: task.requestId,
   });
-  return followTask(client, taskId, { isJson: output.isJson, output });
+  const code = await followTask(client, taskId, { isJson: output.isJson, output });
+  return isKillShown ? codeAfterKill(code, isKillShown, say) : code;
 }

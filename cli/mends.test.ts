@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { git } from '../tests/yard-parts.ts';
@@ -12,16 +12,52 @@ beforeAll(async () => {
 });
 afterAll(() => terminal?.close(), patienceMs);
 
+/** A person's own configuration: a model that nobody serves, a rule that sends the coder to it, and narrow bounds. */
+const ownModels = () =>
+  terminal.configure('own-models.yaml', {
+    models: { own: { backend: 'openai', url: 'http://127.0.0.1:1/v1', model: 'm' } },
+    roles: { coder: { models: ['own'] } },
+    routes: [{ name: 'own', when: { role: 'coder' }, models: ['own'], why: 'it is mine' }],
+    limits: { steps: 3, cycles: 0 },
+    processes: { coder: 0 },
+  });
+
 test(
   'demo: what it did is applied when no mesh runs any more, also after another demo',
   async () => {
     const state = join(terminal.area, 'demo');
-    const demo = () =>
-      terminal.switchyard(['--state', state, 'up', '--demo', '--once', '--durability', 'process']);
-    const first = await demo();
+    const up = ['--state', state, 'up', '--demo', '--once', '--durability', 'process'];
+    const demo = (words: string[] = [], more = {}) => terminal.switchyard([...up, ...words], more);
+    const first = await demo(['--config', ownModels()]);
     expect(first).toMatchObject({ code: 0 });
+    for (const said of [
+      />> kill -9 \d+: the demo kills its own coder \(coder\.\w+\) between intent and result of step 6/,
+      />> back after \d+ ms in coder\.\w+: it found the edit made and repeated nothing/,
+      /before any change: 9\/11 tests pass/,
+      /review cycles left 1\/2/,
+      /DENIED/,
+      /scripted/,
+    ])
+      expect(first.error).toMatch(said);
+    for (const said of [
+      /scripted: the replies were written beforehand/,
+      /before: 9\/11 tests pass; after: 11\/11 tests pass/,
+      /asked for 1 change, made; then approved/,
+      /mutates-argument src\/slots\.js:8 .*sorts in place/,
+      /1 process died at work/,
+      /notes-for-the-next-developer\.md/,
+    ])
+      expect(first.out).toMatch(said);
     const [, taskId] = /apply ([0-9a-f-]{36})/.exec(first.out)!;
-    expect(await demo()).toMatchObject({ code: 0 });
+
+    // As in a container of Docker's, or on an Ubuntu that forbids it: bubblewrap is there, and is refused.
+    const refused = join(terminal.area, 'refused-bwrap');
+    writeFileSync(refused, '#!/bin/sh\necho "bwrap: setting up uid map: Permission denied" >&2\nexit 1\n');
+    chmodSync(refused, 0o755);
+    const unheld = await demo([], { SWITCHYARD_BWRAP: refused });
+    expect(unheld).toMatchObject({ code: 0, out: expect.stringContaining('run WITHOUT a sandbox') });
+    expect(unheld.error).toMatch(/no sandbox: .*uid map: Permission denied\n.*own tests run WITHOUT one/);
+    expect(unheld.error).toMatch(/repeated nothing/);
     const applied = await terminal.switchyard(['--state', state, 'apply', taskId!]);
     expect(applied.error).toContain('its broker is started for the moment');
     expect(applied).toMatchObject({ code: 0, out: expect.stringContaining('fast-forward') });
@@ -34,7 +70,7 @@ test(
 test(
   'demo: its scripted replies are not played against another repository, nor a model resumed with that there is not',
   async () => {
-    const up = await terminal.up('demo', ['--demo']);
+    const up = await terminal.up('demo', ['--demo', '--config', ownModels()]);
     await up.says(/the mesh stays up until Ctrl-C[^]*everything, live/);
     expect(up.error()).toContain("only the demo's scripted replies");
     expect(up.error()).not.toContain('./switchyard fix DIR');

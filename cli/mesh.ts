@@ -1,9 +1,7 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, isAbsolute, join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials, readCredential } from '../bus/credentials.ts';
-import { fetchDebianPackage } from '../bus/debian-package.ts';
 import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
 import { findServer } from '../bus/nats-binary.ts';
 import type { BrowserAccess } from '../bus/nats-config.ts';
@@ -11,7 +9,6 @@ import { startServer, type RunningServer, type StartServerOptions } from '../bus
 import { ensureStreams } from '../bus/streams.ts';
 import { brokerCredentials } from '../config/broker-credentials.ts';
 import type { Config } from '../config/config.ts';
-import { ConfigurationError } from '../config/configuration-error.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { checkoutRoot, logsDirectory } from '../config/state.ts';
 import { telemetryVariables } from '../config/telemetry-variables.ts';
@@ -19,7 +16,6 @@ import { cardVariables } from '../gpu-worker/check.ts';
 import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
 import { brokerUsers, browserReach, inboxPrefixOf, permissionsOf } from '../schemas/permissions.ts';
 import type { Role } from '../schemas/row.ts';
-import { findOnPath } from '../bus/program.ts';
 import { keepPort, lastPort } from './last-port.ts';
 import { freePort } from './observer.ts';
 import { reportDeath } from './report-death.ts';
@@ -189,47 +185,6 @@ export async function reachBrokerAs(
   if (own) return connect(url, 'launcher', own);
   const { password } = await readCredential(stateDirectory, role);
   return connect(url, 'launcher', { user: role, password, inboxPrefix: inboxPrefixOf(role) });
-}
-
-/** Where bubblewrap is: named, on the PATH, or fetched without root; undefined with a word where it cannot be had. */
-export async function findSandbox(environment: Environment, say: Say): Promise<string | undefined> {
-  const named = environment['SWITCHYARD_BWRAP'];
-  if (named) return requireProgram('SWITCHYARD_BWRAP', named);
-  const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
-  if (onPath) return onPath;
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const folder = await fetchDebianPackage({
-      package: 'bubblewrap',
-      cacheDirectory: cacheDirectoryOf(environment),
-      path: environment['PATH'] ?? '',
-      say,
-    });
-    return join(folder, 'usr/bin/bwrap');
-  } catch (error) {
-    say(
-      `no sandbox: bubblewrap is not installed and cannot be fetched (${error instanceof Error ? error.message : String(error)})`,
-    );
-    say(
-      '  programs and tests are refused until it is there: apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
-    );
-    return undefined;
-  }
-}
-
-/** A program that a variable names. Throws ConfigurationError where there is none. */
-function requireProgram(variable: string, path: string): string {
-  try {
-    if (!isAbsolute(path)) throw new Error('the whole path is needed');
-    if (!statSync(path).isFile()) throw new Error('it is no file');
-    accessSync(path, constants.X_OK);
-    return path;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigurationError([
-      `${variable}: ${path} cannot be started (${why}); name a program, or leave the variable out`,
-    ]);
-  }
 }
 
 const passedOn = [

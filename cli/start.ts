@@ -9,7 +9,8 @@ import { CommandError } from './failure.ts';
 import { requireLlama, workerArguments, type WorkerOptions } from './gpu-worker.ts';
 import { openInterrupts } from './interrupts.ts';
 import { findMesh, isEncrypted, requireCredential, userOf, type FoundMesh } from './find-mesh.ts';
-import { findSandbox, openRoles, poolsOf, reachBroker, reachBrokerAs } from './mesh.ts';
+import { findSandbox, sayUnheld } from './find-sandbox.ts';
+import { openRoles, poolsOf, reachBroker, reachBrokerAs } from './mesh.ts';
 import { tellStarted } from './started.ts';
 import { stopRoles } from './stop-roles.ts';
 
@@ -74,14 +75,15 @@ async function start(
   const { stateDirectory, file, config, url } = membership;
   const args = program === 'gpu-worker' ? workerArguments(options, config) : workerOptionsRefused(options);
   if (program === 'gpu-worker') await requireLlama(say);
-  const bubblewrap = await findSandbox(environment, say);
+  const sandbox = await findSandbox(environment, say);
+  sayUnheld(say, sandbox, config.tools.withoutSandbox);
   const bus = await reach(membership, program, say);
   const launcher = openRoles({
     config,
     stateDirectory,
     environment,
     bus,
-    bubblewrap,
+    bubblewrap: sandbox.bubblewrap,
     configFile: file,
     brokerUrl: options.broker,
     onDeath: (child, how) =>

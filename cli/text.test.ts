@@ -3,7 +3,9 @@ import { expect, test } from 'vitest';
 import { emptyView, type TaskView } from '../observability/task-view.ts';
 import { span } from '../observability/span.ts';
 import { readCount, readDollars, readDuration } from './amount.ts';
+import { codeAfterKill } from './demo-kill.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
+import { exitCodes } from './exit-codes.ts';
 import { CommandError, failureOf } from './failure.ts';
 import { openOutput, withState } from './output.ts';
 import { openPaint } from './paint.ts';
@@ -96,6 +98,16 @@ test('ending: a denial that came in several runs is said once', () => {
   const denial = { atMs: 1, role: 'coder', action: 'run-program curl', why: 'no' };
   const denials = [denial, { ...denial, atMs: 2 }, { ...denial, action: 'read-file /x' }];
   expect(textOfEnding({ denials })).toMatch(/denied +run-program curl \(2 times\); read-file \/x$/m);
+});
+
+test('demo: one that completed without its crash says so and is no success; what else it came to stays', async () => {
+  const said: string[] = [];
+  const say = (line: string) => void said.push(line);
+  expect(await codeAfterKill(exitCodes.paused, Promise.resolve(false), say)).toBe(exitCodes.paused);
+  expect(await codeAfterKill(exitCodes.done, Promise.resolve(true), say)).toBe(exitCodes.done);
+  expect(said).toEqual([]);
+  expect(await codeAfterKill(exitCodes.done, Promise.resolve(false), say)).toBe(exitCodes.failure);
+  expect(said.join('\n')).toContain('no coder was killed and replaced');
 });
 
 function streams(isTTY: boolean) {

@@ -21,13 +21,14 @@ import type { Role } from '../schemas/row.ts';
 import { demoFault, demoOverrides, hasOnlyDemoReplies, makeDemoRepository } from './demo.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { findSandbox, sayDemoUnheld, sayUnheld } from './find-sandbox.ts';
 import { runFirstTask } from './first-task.ts';
 import { requireLlama, startWorkers } from './gpu-worker.ts';
 import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
 import { openOutput, withState } from './output.ts';
 import { requireModelFiles } from './model-files.ts';
-import { findSandbox, openBroker, openRoles, type Broker, type Say } from './mesh.ts';
+import { openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { answerObserver, looksOn, pagePortFor, startObserver } from './observer.ts';
 import { stopRoles } from './stop-roles.ts';
@@ -113,9 +114,11 @@ async function up(options: UpOptions, environment: Record<string, string | undef
     }
     // Not before: a model that was refused would be among the models of every later command.
     keepOverrides(stateDirectory, overrides);
+    // What is asked of the configuration after the demo is asked of the person's own.
+    if (isDemo) closing.push(() => keepOverrides(stateDirectory, {}));
 
-    const sandbox = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
-    sandbox.catch(() => {});
+    const finding = options.brokerOnly ? Promise.resolve(undefined) : findSandbox(environment, say);
+    finding.catch(() => {});
     const pagePort = await pagePortFor(options, config, stateDirectory);
     const broker = await openBroker(config, stateDirectory, environment, say, pagePort);
     closing.push(
@@ -127,6 +130,11 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       { bus: broker.bus, namespace: config.mesh.namespace, stateDirectory },
       readKilled(stateDirectory),
     );
+    const sandbox = await finding;
+    if (sandbox && !sandbox.ok && isDemo) {
+      sayDemoUnheld(say, sandbox);
+      keepOverrides(stateDirectory, { ...overrides, tools: { withoutSandbox: 'run' } });
+    } else if (sandbox) sayUnheld(say, sandbox, config.tools.withoutSandbox);
     const requestId = v4();
     const fault = isDemo ? demoFault(requestId) : undefined;
     const launcher = openRoles({
@@ -134,7 +142,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       stateDirectory,
       environment,
       bus: broker.bus,
-      bubblewrap: await sandbox,
+      bubblewrap: sandbox?.bubblewrap,
       configFile: options.config,
       ...(fault ? { faults: { coder: fault.fault } } : {}),
       answer: answerObserver(broker),

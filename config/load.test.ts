@@ -456,6 +456,24 @@ test('overrides: what up was started with holds for every process of the mesh, u
   expect(load().processes.coder).toBe(3);
 });
 
+test('overrides: of the file only the mesh, its logging and what is allowed hold where no more shall', () => {
+  const text = `${model}mesh: { namespace: other }\nlog: { level: warn }\nlimits: { steps: 3 }\nmode: local-only
+allow: { repositories: [/srv], tests: [make check] }\nprocesses: { coder: 0 }
+tools: { timeoutMs: 1000, perRole: { coder: { tools: [read-file] } } }\n`;
+  const config = load(text.replace('model: m', 'model: m, tags: [x]'), { onlyMesh: true });
+  expect(config).toMatchObject({
+    mesh: { namespace: 'other' },
+    log: { level: 'warn' },
+    allow: { repositories: ['/srv'], tests: ['make check'] },
+    limits: defaultLimits,
+    mode: 'local+api',
+    processes: { coder: 2 },
+    tools: { timeoutMs: 120_000 },
+  });
+  expect(config.models).toEqual({});
+  expect(config.tools.perRole).toBeUndefined();
+});
+
 test('overrides: a mistake on the command line is named as such', () => {
   expect(() => load('', { roles: { coder: ['gone'] } })).toThrow(
     /^command line roles\.coder\.models\[0\]: there is no model "gone"/,

@@ -53,6 +53,10 @@ export function loadConfigAndWarnings(request: ConfigRequest): LoadedConfig {
   const level = logLevel(environment);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
   const overrides = request.overrides ?? keptOverrides(request.stateDirectory);
+  if (overrides.onlyMesh) {
+    const { mesh, log, allow } = config;
+    config = check({ mesh, log, allow }, environment, place);
+  }
   config = override(config, overrides);
   const commandLine = request.overrides ? 'command line' : 'command line of `up`';
   config = listModels(

@@ -9,6 +9,8 @@ import { overridesFile } from './state.ts';
 
 /** What the command line says over the file, in the file's own shape. What is not given stays as it is. */
 export interface Overrides {
+  /** Of the file only how the mesh and its logging are set up and what is allowed holds; all else is as by default. */
+  onlyMesh?: true;
   mesh?: Partial<Config['mesh']>;
   processes?: Partial<Config['processes']>;
   /** Added to what is allowed, never taken away. */

@@ -91,8 +91,8 @@ export interface TaskView {
   diff?: string;
   /** Of the last review, as long as they are not mended. */
   findings: Finding[];
-  /** Ids of the findings that started a review cycle. */
-  askedFor: string[];
+  /** The findings that started a review cycle, mended or not. */
+  askedFor: Finding[];
   cyclesUsed: number;
   pause?: { kind: DataOf<'task.paused'>['kind']; reason: string; mend: string };
   /** Why it was rejected, failed or cancelled. */
@@ -208,7 +208,7 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
         ...reached(view, revision.commit),
         findings: revision.findings,
       };
-      const askedFor = [...view.askedFor, ...revision.findings.map((finding) => finding.id)];
+      const askedFor = [...view.askedFor, ...revision.findings];
       return begin({ ...known, askedFor, cyclesUsed: view.cyclesUsed + 1 }, revision.next);
     }
     case 'task.waiting': {

@@ -39,6 +39,7 @@ export function makeCheckout(): string {
   writeFileSync(
     join(checkout, 'cli', 'main.ts'),
     `const told: object = { node: process.version, args: process.argv.slice(2), at: process.cwd(), env: process.env, telemetry: (globalThis as { telemetry?: boolean }).telemetry };
+if (process.env['TEST_HOLD']) process.once('SIGTERM', () => process.exit(9)) && setTimeout(() => {}, 60_000);
 process.stdout.write(JSON.stringify(told));
 process.exitCode = Number(process.env['TEST_EXIT'] ?? 0);\n`,
   );

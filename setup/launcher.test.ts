@@ -1,4 +1,13 @@
-import { mkdirSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -129,3 +138,31 @@ test('launcher: a set-up that fails ends it, and nothing is started', async () =
   const ran = await run(join(checkout, 'switchyard'), []);
   expect(ran).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('package-lock.json') });
 });
+
+/** The scripts that `npm start` runs, as they stand in our own package.json. */
+function takeScripts(): void {
+  const own = join(import.meta.dirname, '..', 'package.json');
+  const { prestart, start } = (JSON.parse(readFileSync(own, 'utf8')) as { scripts: Record<string, string> })
+    .scripts;
+  const file = join(checkout, 'package.json');
+  const whole = JSON.parse(readFileSync(file, 'utf8')) as object;
+  writeFileSync(file, JSON.stringify({ ...whole, scripts: { prestart, start } }));
+}
+
+test('npm start: it sets up, then is the launcher with the demo: .env, arguments, exit code and signals go through', async () => {
+  addPackages(checkout);
+  takeScripts();
+  writeFileSync(join(checkout, '.env'), 'SWITCHYARD_STATE=/from/file\n');
+  const words = ['start', '--silent', '--', '--goal', 'a b', '--once'];
+  const env = { PATH: `${pathWith(join(checkout, 'path'), [])}:${process.env['PATH']}` };
+  const first = await run('npm', words, { cwd: checkout, env: { ...env, TEST_EXIT: '4' } });
+  expect(first).toMatchObject({ code: 4, stderr: expect.stringMatching(/fetching about 1 packages/) });
+  const told = JSON.parse(first.stdout) as Told;
+  expect(told.args).toEqual(['up', '--demo', '--goal', 'a b', '--once']);
+  expect(told.env).toMatchObject({ SWITCHYARD_STATE: '/from/file' });
+
+  const held = spawn('npm', words, { cwd: checkout, env: { ...process.env, ...env, TEST_HOLD: 'yes' } });
+  await new Promise((resolve) => void held.stdout.once('data', resolve));
+  held.kill('SIGTERM');
+  expect(await new Promise((resolve) => void held.once('close', resolve))).toBe(9);
+}, 30_000);

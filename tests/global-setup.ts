@@ -1,5 +1,5 @@
 import { serverBinary } from '../bus/server-fixture.ts';
-import { findSandbox } from '../cli/mesh.ts';
+import { findSandbox } from '../cli/find-sandbox.ts';
 import { environmentVariables } from '../config/environment.ts';
 import { namesSecret } from '../schemas/secrets.ts';
 
@@ -17,7 +17,7 @@ export function clean(environment: Record<string, string | undefined>): void {
 export async function setup(): Promise<void> {
   clean(process.env);
   const say = (line: string) => void process.stderr.write(`${line}\n`);
-  const bubblewrap = await findSandbox(process.env, say);
+  const { bubblewrap } = await findSandbox(process.env, say);
   if (bubblewrap) process.env['SWITCHYARD_BWRAP'] = bubblewrap;
   try {
     await serverBinary();

@@ -8,7 +8,7 @@ test('check: search is really started', async () => {
 test('check: where there is no sandbox the mend is named', async () => {
   expect(await checkSandbox({ path: '/nonexistent' })).toMatchObject({
     ok: false,
-    found: expect.stringContaining('bwrap'),
+    found: expect.stringContaining('bubblewrap'),
     mend: expect.stringContaining('install bubblewrap'),
   });
   expect(await checkSandbox({ explicit: '/nonexistent/bwrap' })).toMatchObject({

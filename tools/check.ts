@@ -24,11 +24,12 @@ export async function checkSandbox(where: {
   const sandbox = await probeSandbox(found.bwrap);
   if (sandbox.level === 'bubblewrap')
     return { ok: true, found: `bubblewrap holds programs (${sandbox.bwrap})` };
-  const why = found.bwrap === undefined ? found.why : sandbox.why;
+  const isNamedWrong = found.bwrap === undefined && where.explicit !== undefined;
+  const mend = isNamedWrong ? 'correct SWITCHYARD_BWRAP, or unset it' : sandbox.mend;
   return {
     ok: false,
-    found: why,
-    mend: 'sudo apt-get install bubblewrap, or tools.withoutSandbox: run in switchyard.yaml',
+    found: isNamedWrong ? found.why : sandbox.why,
+    mend: [...(mend ? [mend] : []), 'tools.withoutSandbox: run in switchyard.yaml'].join(', or '),
   };
 }
 

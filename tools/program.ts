@@ -45,7 +45,7 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
       kind: 'refused',
       reason:
         `Programs are not run here, because nothing can hold them: ${sandbox.why}. ` +
-        'The operator can mend that, or allow it with `withoutSandbox: run` in switchyard.yaml.',
+        `The operator can mend that${sandbox.mend ? ` (${sandbox.mend})` : ''}, or allow it with \`withoutSandbox: run\` in switchyard.yaml.`,
     };
   }
   const missing = whyNotFound(argv[0] ?? '', request.directory);

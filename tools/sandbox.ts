@@ -1,4 +1,13 @@
-import { accessSync, constants, existsSync, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { startProgram } from './process.ts';
 import type { Sandbox } from './tool.ts';
@@ -65,7 +74,7 @@ export function findBubblewrap(where: { explicit?: string | undefined; path?: st
   if (found !== undefined) return { bwrap: found, why: 'found on the PATH' };
   return {
     bwrap: undefined,
-    why: 'there is no bwrap on the PATH; install bubblewrap, e.g. apt install bubblewrap',
+    why: 'there is no bwrap on the PATH',
   };
 }
 
@@ -73,7 +82,7 @@ export function findBubblewrap(where: { explicit?: string | undefined; path?: st
 export async function probeSandbox(bwrap: string | undefined): Promise<Sandbox> {
   if (process.platform !== 'linux') return { level: 'none', why: 'bubblewrap needs Linux' };
   if (bwrap === undefined)
-    return { level: 'none', why: 'bubblewrap was not found; install it, e.g. apt install bubblewrap' };
+    return { level: 'none', why: 'bubblewrap was not found', mend: 'sudo apt-get install bubblewrap' };
   const view: SandboxView = { directory: realpathSync('/usr'), readOnly: [], network: false };
   // /usr stands in for a worktree here, but read-only: the probe must not be able to write to it.
   const flags = sandboxArguments(view).map((word) => (word === '--bind' ? '--ro-bind' : word));
@@ -84,23 +93,49 @@ export async function probeSandbox(bwrap: string | undefined): Promise<Sandbox> 
       timeoutMs: 10_000,
       outputBytes: 2000,
     });
-    if (probe.exitCode === 0 && probe.output.trim() === 'held') return { level: 'bubblewrap', bwrap };
-    return {
-      level: 'none',
-      why: `${bwrap} did not start a sandbox: ${probe.output.trim()}${mend(probe.output)}`,
-    };
+    const output = probe.output.trim();
+    if (probe.exitCode === 0 && output === 'held') return { level: 'bubblewrap', bwrap };
+    const why = `${bwrap} did not start a sandbox${output === '' ? '' : `: ${output}`}`;
+    return { level: 'none', why, mend: sandboxMend(output, thisSystem()) };
   } catch (error) {
     return { level: 'none', why: `${bwrap} could not be started: ${(error as Error).message}` };
   }
 }
 
-function mend(output: string): string {
-  if (!/namespace|uid map|permi|not permitted/i.test(output)) return '';
-  return (
-    ' (this system forbids unprivileged user namespaces: allow them, e.g. sysctl ' +
-    'kernel.apparmor_restrict_unprivileged_userns=0, or in Docker run with --security-opt seccomp=unconfined ' +
-    '--security-opt apparmor=unconfined)'
-  );
+/** What may forbid a user to make namespaces. */
+interface System {
+  isContainer: boolean;
+  /** Settings of the kernel, where it has them. */
+  setting(name: string): string | undefined;
+}
+
+function thisSystem(): System {
+  return {
+    isContainer: ['/.dockerenv', '/run/.containerenv'].some((file) => existsSync(file)),
+    setting(name) {
+      const file = `/proc/sys/${name.replaceAll('.', '/')}`;
+      try {
+        return readFileSync(file, 'utf8').trim();
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+/** What lets bubblewrap work where the system forbids it, to be typed; undefined where its words are about something else. */
+export function sandboxMend(output: string, { isContainer, setting }: System): string | undefined {
+  if (!/namespace|uid map|permi/i.test(output)) return undefined;
+  if (isContainer)
+    return `start the container with ${['seccomp', 'apparmor', 'systempaths'].map((one) => `--security-opt ${one}=unconfined`).join(' ')}`;
+  const forbidding = [
+    ['kernel.apparmor_restrict_unprivileged_userns', '1', '0'],
+    ['kernel.unprivileged_userns_clone', '0', '1'],
+    ['user.max_user_namespaces', '0', '15000'],
+  ].find(([name, value]) => setting(name!) === value);
+  return forbidding
+    ? `sudo sysctl -w ${forbidding[0]}=${forbidding[2]}`
+    : 'let your user make namespaces, which this system forbids';
 }
 
 /** The arguments of bubblewrap up to the program's own. */

@@ -10,8 +10,10 @@ export type EffectClass = 'idempotent' | 'queryable' | 'opaque';
 /** How tightly a program was held: a bubblewrap sandbox without network, or nothing at all. */
 export type SandboxLevel = 'bubblewrap' | 'none';
 
-/** What can hold a program on this machine, as `probeSandbox` found it, or why nothing can. */
-export type Sandbox = { level: 'bubblewrap'; bwrap: string } | { level: 'none'; why: string };
+/** What can hold a program on this machine, as `probeSandbox` found it, or why nothing can and what mends that. */
+export type Sandbox =
+  | { level: 'bubblewrap'; bwrap: string }
+  | { level: 'none'; why: string; mend?: string | undefined };
 
 /** What one tool step came to. It is journaled as it stands, so it holds no secret and is cut openly. */
 export interface ToolOutcome {

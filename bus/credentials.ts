@@ -1,8 +1,9 @@
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmod, link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { signatureCurve } from './signature.ts';
 
-/** What one user of the server proves itself with; keys are PEM texts (Ed25519). */
+/** What one user of the server proves itself with; keys are PEM texts. */
 export type Credential = {
   name: string;
   /** 32 random bytes, base64url. */
@@ -98,7 +99,8 @@ function folderOf(stateDirectory: string): string {
 async function createMissing(folder: string, name: string): Promise<void> {
   const file = join(folder, `${name}.json`);
   if (await stat(file).catch(() => undefined)) return;
-  const { privateKey } = generateKeyPairSync('ed25519', {
+  const { privateKey } = generateKeyPairSync('ec', {
+    namedCurve: signatureCurve,
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });

@@ -52,7 +52,15 @@ export function openModes(
           'record',
           lineage,
           atMs,
-          { given: { atMs, inputId, process: 'operator' }, mode, ...scope },
+          {
+            given: { atMs, inputId, process: 'operator' },
+            mode,
+            ...scope,
+            // Only the last event of a journal is looked at, so it says what the ones before it ended.
+            ...(mode === 'debug' && tail.state?.endsBeforeMs !== undefined
+              ? { endsBeforeMs: tail.state.endsBeforeMs }
+              : {}),
+          },
         );
         if (await journals.append(subject, tail, event)) return;
       }

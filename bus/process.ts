@@ -27,7 +27,7 @@ export interface Membership {
   meshName: string;
   namespace: string;
   credentials?: Credentials;
-  /** Ed25519, PEM. Absent on a broker of which we have no keys: then nothing is signed or checked. */
+  /** PEM. Absent on a broker of which we have no keys: then nothing is signed or checked. */
   privateKey?: string;
   publicKeys?: PublicKeys;
   leaseMs: number;

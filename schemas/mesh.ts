@@ -106,6 +106,13 @@ export const meshRows = [
           description: 'When it ends by itself; absent: when it is switched again',
         }),
       ),
+      endsBeforeMs: Type.Optional(
+        Type.Integer({
+          minimum: 0,
+          description:
+            'Of `debug`: when `shipping` was last said of the same before it. What was opened until then stays over',
+        }),
+      ),
     }),
   }),
   row({

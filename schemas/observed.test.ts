@@ -11,8 +11,8 @@ const crash: ModeWindow = {
   why: 'gone',
 };
 const role: ModeWindow = { key: 'role_coder', mode: 'debug', sinceMs: 20, untilMs: 90, role: 'coder' };
-const shipping: ModeWindow = { key: 'all', mode: 'shipping', sinceMs: 30 };
-const all: ModeWindow = { key: 'all', mode: 'debug', sinceMs: 40, untilMs: 60 };
+const shipping: ModeWindow = { key: 'all', mode: 'shipping', sinceMs: 30, endsBeforeMs: 30 };
+const all: ModeWindow = { key: 'all', mode: 'debug', sinceMs: 40, untilMs: 60, endsBeforeMs: 30 };
 const later: ModeWindow = { ...crash, key: 'crash coder.2', sinceMs: 50 };
 
 const holds = (list: ModeWindow[], nowMs: number, who = coder) => {
@@ -35,7 +35,7 @@ test('observed: debugging all for a short while does not cut short what a crash 
   expect(holds([crash, short], 35)).toBe('debug');
   expect(holds([crash, short], 50)).toBe('debug');
   expect(holds([short, crash], 50, { role: 'router', process: 'router.1' })).toBeUndefined();
-  expect(holds([crash, short, { ...shipping, sinceMs: 45 }], 50)).toBe('shipping');
+  expect(holds([crash, short, { ...shipping, sinceMs: 45, endsBeforeMs: 45 }], 50)).toBe('shipping');
 });
 
 test('observed: a process that is started with OBS_MODE=debug falls back by itself, or when somebody says so', () => {
@@ -45,13 +45,15 @@ test('observed: a process that is started with OBS_MODE=debug falls back by itse
   expect(holds([started], fiveMinutes + 20)).toBeUndefined();
   expect(holds([started, shipping], 50)).toBe('shipping');
   // What was switched before it was started does not hold against what it is started with.
-  expect(holds([{ ...shipping, sinceMs: 10 }, started], 50)).toBe('debug');
+  expect(holds([{ ...shipping, sinceMs: 10, endsBeforeMs: 10 }, started], 50)).toBe('debug');
   expect(windowOfStart('shipping', coder.process, 20)).toBeUndefined();
   expect(windowOfStart(undefined, coder.process, 20)).toBeUndefined();
 });
 
 test('observed: whoever hears of windows in any order comes to the same', () => {
   const list = [crash, role, shipping, all, later];
+  // Whoever starts later hears the last of each journal alone.
+  expect(holds([crash, role, all], 70)).toBeUndefined();
   const orders = list.map((_, index) => [...list.slice(index), ...list.slice(0, index)]);
   for (const order of [...orders, list.toReversed()]) {
     expect(holds(order, 55)).toBe('debug');

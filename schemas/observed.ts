@@ -14,6 +14,8 @@ export interface ModeWindow {
   sinceMs: number;
   /** Absent: until it is switched again. */
   untilMs?: number;
+  /** What was opened before this time, of those that it is for, is over. */
+  endsBeforeMs?: number;
   role?: string;
   process?: string;
   /** Why, where it was not a person who switched. */
@@ -35,12 +37,14 @@ export const crashScope = (process: string) => process.replaceAll(/[^\w-]/g, '-'
 export function windowOf(event: Envelope): ModeWindow | undefined {
   const type = shortType(event.type);
   if (type === 'mesh.mode') {
-    const { given, mode, untilMs, role, process } = event.data as DataOf<'mesh.mode'>;
+    const { given, mode, untilMs, role, process, ...data } = event.data as DataOf<'mesh.mode'>;
+    const endsBeforeMs = mode === 'shipping' ? given.atMs : data.endsBeforeMs;
     return {
       key: modeScope({ role, process }),
       mode,
       sinceMs: given.atMs,
       ...(untilMs === undefined ? {} : { untilMs }),
+      ...(endsBeforeMs === undefined ? {} : { endsBeforeMs }),
       ...(role === undefined ? {} : { role }),
       ...(process === undefined ? {} : { process }),
     };
@@ -64,18 +68,18 @@ export function windowOfStart(
 
 /**
  * Adds a window. `shipping` for many ends all that was said before for any of them, in whatever order one hears of it, so
- * that everybody comes to the same. Debugging ends nothing: a short one for all does not cut short what a crash opened.
+ * that everybody comes to the same. Debugging by itself ends nothing: a short one for all does not cut short what a crash
+ * opened.
  */
 export function addWindow(windows: Map<string, ModeWindow>, window: ModeWindow): void {
-  const isCovered = [...windows.values()].some((one) => covers(one, window) && one.sinceMs > window.sinceMs);
-  if (isCovered || (windows.get(window.key)?.sinceMs ?? 0) > window.sinceMs) return;
-  for (const [key, one] of windows)
-    if (covers(window, one) && one.sinceMs < window.sinceMs) windows.delete(key);
+  const isOver = [...windows.values()].some((one) => ends(one, window));
+  if (isOver || (windows.get(window.key)?.sinceMs ?? 0) > window.sinceMs) return;
+  for (const [key, one] of windows) if (ends(window, one)) windows.delete(key);
   windows.set(window.key, window);
 }
 
-function covers(one: ModeWindow, other: ModeWindow): boolean {
-  if (one.mode === 'debug') return false;
+function ends(one: ModeWindow, other: ModeWindow): boolean {
+  if (other.sinceMs >= (one.endsBeforeMs ?? 0)) return false;
   if (one.process !== undefined) return one.process === other.process;
   const role = other.role ?? other.process?.split('.')[0];
   return one.role === undefined || one.role === role;

@@ -56,10 +56,10 @@ test('holder: without a launcher the lease brings the message back, and a probe 
   await held.ready;
   const taskId = await yard.submit();
   await held.gone;
-  const goneAtMs = Date.now();
   const other = yard.startBare('coder');
   const taken = await yard.until(taskId, (_one, type) => type === 'run.taken_over');
-  expect(taken.atMs - goneAtMs).toBeLessThan(2 * leaseMs);
+  // At the first after its death, or put back once for what was left of the lease; who waits for another lease takes more.
+  expect((taken.event.data as DataOf<'run.taken_over'>).claim.deliveries).toBeLessThanOrEqual(3);
   expect(await yard.ended(taskId)).toBe('task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
   other.kill('SIGKILL');

@@ -279,7 +279,7 @@ test('verbs: what could not be handled is listed, shown and put back', async () 
       subject: string;
       body: string;
     }[];
-  await expect.poll(async () => (await letters()).length, { timeout: 10_000 }).toBe(1);
+  await expect.poll(async () => (await letters()).length, { timeout: 60_000 }).toBe(1);
   const [letter] = await letters();
   expect(letter).toMatchObject({ subject: `${namespace}.submit`, body: 'this is no JSON' });
   expect(await switchyard('dead', 'show', letter!.id.slice(0, 6))).toMatchObject({
@@ -287,7 +287,7 @@ test('verbs: what could not be handled is listed, shown and put back', async () 
     out: expect.stringMatching(/JSON/),
   });
   expect(await switchyard('dead', 'retry', letter!.id)).toMatchObject({ code: 0 });
-  await expect.poll(async () => (await letters()).length, { timeout: 10_000 }).toBe(2);
+  await expect.poll(async () => (await letters()).length, { timeout: 60_000 }).toBe(2);
   expect((await switchyard('status')).out).toContain('2 dead letters');
   expect((await switchyard('dead', 'show', 'zzz')).code).toBe(1);
 }, 40_000);

@@ -199,7 +199,7 @@ test.for(['timeout', 'abort'] as const)(
     if (how === 'abort') {
       void (async () => {
         await expect
-          .poll(() => existsSync(join(worktree, 'pids')), { timeout: 10_000, interval: 20 })
+          .poll(() => existsSync(join(worktree, 'pids')), { timeout: 60_000, interval: 20 })
           .toBe(true);
         controller.abort();
       })();
@@ -238,7 +238,7 @@ test('sandbox: when the process that holds it is killed with kill -9, the progra
      await runProgram({ ...${JSON.stringify(request)}, withoutSandbox: 'refuse', timeoutMs: 60000, outputBytes: 1000 });`,
   ]);
   await expect
-    .poll(() => processesMarked(`4711.${mark}`), { timeout: 10_000, interval: 50 })
+    .poll(() => processesMarked(`4711.${mark}`), { timeout: 60_000, interval: 50 })
     .toBeGreaterThan(0);
   holder.kill('SIGKILL');
   await untilGone(`4711.${mark}`);

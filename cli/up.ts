@@ -59,7 +59,7 @@ export function registerUp(program: Command): void {
     .option('--goal <text>', 'what is wanted; left out: that the tests pass')
     .option('--test <command>', 'how to test; allows this command')
     .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
-    .option('--plan', 'let the planner divide the goal into work items first')
+    .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
     .option('--model <model>', `one for every role: ${modelFlagForms}`)
     .option('--port <port>', 'port of the broker on loopback; left out: a free one')
     .option('--no-dashboard', 'serve no page, and let no browser connect to the broker')

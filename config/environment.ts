@@ -1,3 +1,4 @@
+import { logLevels } from './config.ts';
 import { telemetryVariables } from './telemetry-variables.ts';
 
 /** A variable that Switchyard reads. */
@@ -9,6 +10,10 @@ export interface EnvironmentVariable {
   /** What holds where it is not set, in words. */
   standard: string;
   example?: string;
+  /** All that may stand in it; another value stops whoever reads the configuration. Left out: anything may. */
+  accepts?: readonly string[];
+  /** Several of them may stand there, with a comma between. */
+  isList?: true;
 }
 
 /** Every variable that Switchyard reads; a test compares it with the source tree and with `.env.example`. */
@@ -34,6 +39,7 @@ export const environmentVariables: EnvironmentVariable[] = [
     meaning: 'The least severe log lines that are written: trace, debug, info, warn, error, silent',
     standard: 'log.level of the configuration, which is info',
     example: 'debug',
+    accepts: logLevels,
   },
   {
     name: 'SWITCHYARD_NATS_SERVER',

@@ -491,6 +491,30 @@ test('environment: SWITCHYARD_LOG_LEVEL goes before the file, and a wrong one is
   );
 });
 
+test.each([
+  ['OBS_MODE', 'DEBUG', 'shipping, debug; did you mean "debug"?'],
+  ['OBS_MODE', 'debgu', 'shipping, debug; did you mean "debug"?'],
+  ['OTEL_TRACES_EXPORTER', 'otpl', 'otlp, file, none; did you mean "otlp"?'],
+  ['OTEL_METRICS_EXPORTER', 'file', 'otlp, none'],
+  ['OTEL_LOGS_EXPORTER', 'nonee', 'otlp, none; did you mean "none"?'],
+  ['OTEL_EXPORTER_OTLP_PROTOCOL', 'http/json', 'http/protobuf, grpc'],
+  ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'gprc', 'http/protobuf, grpc; did you mean "grpc"?'],
+  ['OTEL_EXPORTER_OTLP_METRICS_PROTOCOL', 'GRPC', 'http/protobuf, grpc; did you mean "grpc"?'],
+  ['OTEL_EXPORTER_OTLP_LOGS_PROTOCOL', 'http', 'http/protobuf, grpc'],
+])('environment: %s=%s is refused, not passed over', (name, value, accepted) => {
+  writeFileSync(file, '');
+  const at = () => loadConfig({ stateDirectory, environment: { [name]: value } });
+  expect(at).toThrow(ConfigurationError);
+  expect(at).toThrow(`${name}: found the text "${value}"; accepted: ${accepted}`);
+});
+
+test('environment: what is accepted may stand in a list, and an empty value is none', () => {
+  writeFileSync(file, '');
+  const at = (environment: Record<string, string>) => () => loadConfig({ stateDirectory, environment });
+  expect(at({ OTEL_TRACES_EXPORTER: 'otlp, file', OBS_MODE: '' })).not.toThrow();
+  expect(at({ OTEL_TRACES_EXPORTER: 'otlp,fiel', OBS_MODE: 'Debug' })).toThrow(/OBS_MODE[^]*"fiel"/);
+});
+
 test('digest: the same options give the same digest in any order, others another', () => {
   const one = configDigest(load('limits: { hops: 1, cycles: 1 }\nlog: { level: warn }\n'));
   const same = configDigest(load('log: { level: warn }\nlimits: { cycles: 1, hops: 1 }\n'));

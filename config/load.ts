@@ -6,12 +6,13 @@ import type { AgentRole } from '../schemas/row.ts';
 import { readAllowed } from './allowed.ts';
 import { Config, logLevels } from './config.ts';
 import { ConfigurationError } from './configuration-error.ts';
+import { environmentProblems } from './environment-problems.ts';
 import { environmentWarnings } from './environment-warnings.ts';
 import { crossProblems } from './cross-check.ts';
 import { keptOverrides, override, type Overrides } from './overrides.ts';
 import { modelsByDefault } from './mode.ts';
 import { standardMaxTokens } from './model-options.ts';
-import { fillAndCheck, nearest, optionName, type Problem } from './problems.ts';
+import { fillAndCheck, optionName, type Problem } from './problems.ts';
 import { checkoutRoot, type Environment } from './state.ts';
 import { configWarnings, repositoryWarnings } from './warnings.ts';
 import { readYamlFile, type Path, type YamlFile } from './yaml-file.ts';
@@ -45,12 +46,14 @@ export interface LoadedConfig {
 /** The same, with what may not be meant. */
 export function loadConfigAndWarnings(request: ConfigRequest): LoadedConfig {
   const { environment } = request;
+  const unusable = environmentProblems(environment);
+  if (unusable.length > 0) throw new ConfigurationError(unusable);
   const file = findConfigFile(request);
   const yaml = file === undefined ? undefined : readYamlFile(file);
   const place = (path: Path) => yaml?.place(path) ?? '';
   const written = check(yaml ? contentOf(yaml) : {}, environment, place);
   const allowed = readAllowed(request.stateDirectory);
-  const level = logLevel(environment);
+  const level = logLevels.find((known) => known === environment['SWITCHYARD_LOG_LEVEL']);
   let config = override(written, { allow: allowed, ...(level && { log: { level } }) });
   const overrides = request.overrides ?? keptOverrides(request.stateDirectory);
   if (overrides.onlyMesh) {
@@ -124,16 +127,6 @@ function fillMaxTokens(data: unknown): void {
 function sentence({ path, what }: Problem, place: YamlFile['place']): string {
   const name = path.length === 0 ? '' : `${optionName(path)}: `;
   return `${place(path)} ${name}${what}`;
-}
-
-function logLevel(environment: Environment): Config['log']['level'] | undefined {
-  const asked = environment['SWITCHYARD_LOG_LEVEL'];
-  if (!asked) return undefined;
-  const level = logLevels.find((known) => known === asked);
-  if (level) return level;
-  throw new ConfigurationError([
-    `SWITCHYARD_LOG_LEVEL: found the text ${JSON.stringify(asked)}; accepted: ${logLevels.join(', ')}${nearest(asked, [...logLevels])}`,
-  ]);
 }
 
 /** A file that was found, not named, may lie in a folder such as /tmp where others write. */

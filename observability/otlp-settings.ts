@@ -13,7 +13,7 @@ export function hasCollector(environment: Environment, signal: Signal): boolean 
   return Boolean(own || environment['OTEL_EXPORTER_OTLP_ENDPOINT']);
 }
 
-/** How the collector is spoken to; HTTP with protobuf where nothing, or something else, is asked for. */
+/** How the collector is spoken to; HTTP with protobuf where nothing is asked for. */
 export function otlpProtocolOf(environment: Environment, signal: Signal): 'grpc' | 'http/protobuf' {
   const own = {
     TRACES: environment['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL'],
@@ -38,5 +38,10 @@ export function exportsTo(environment: Environment, signal: 'METRICS' | 'LOGS'):
   const asked = { METRICS: environment['OTEL_METRICS_EXPORTER'], LOGS: environment['OTEL_LOGS_EXPORTER'] }[
     signal
   ];
-  return asked ? asked.split(',').includes('otlp') : hasCollector(environment, signal);
+  return asked
+    ? asked
+        .split(',')
+        .map((name) => name.trim())
+        .includes('otlp')
+    : hasCollector(environment, signal);
 }

@@ -156,3 +156,23 @@ test('accept: what could not be looked into is not accepted', () => {
     data: { reasons: ['the request could not be looked into'] },
   });
 });
+
+test.each([
+  'Fix the failing tests',
+  'Please repair all the broken tests.',
+  'Make the failing tests pass',
+  'Get all of the red tests green!',
+  'make the tests work',
+  'get the failing test passing',
+])('accept: "%s" says no more than the tests do, and needs no planner', (goal) => {
+  expect(accepts({ goal, test: 'npm test' }).data).toMatchObject({ goalIsTests: true });
+});
+
+test.each([
+  'Fix the tests',
+  'Fix the failing tests on Windows',
+  'Fix the failing tests and add a flag',
+  'Make the failing tests pass by deleting them',
+])('accept: "%s" says more, and is planned', (goal) => {
+  expect(accepts({ goal, test: 'npm test' }).data).toMatchObject({ goalIsTests: false });
+});

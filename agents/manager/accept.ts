@@ -19,8 +19,16 @@ export interface AcceptanceFacts {
 }
 
 /** A goal that says no more than that the tests shall pass needs no planner. */
-const onlyTests =
-  /^\s*(please\s+)?(make|get|let|have)\s+(all\s+)?(the\s+)?tests?\s+(to\s+)?(pass|green|succeed)(ing)?[\s.!]*$/i;
+const onlyTests = new RegExp(
+  [
+    String.raw`^\s*(please\s+)?(`,
+    String.raw`(make|get|let|have)\s+(all\s+)?(of\s+)?(the\s+)?((failing|red|broken)\s+)?tests?\s+(to\s+)?(be\s+)?(pass|green|succeed|work)(ing)?`,
+    // Not "fix the tests": that may mean that the tests themselves are wrong.
+    String.raw`|(fix|repair)\s+(all\s+)?(of\s+)?(the\s+)?(failing|red|broken)\s+tests?`,
+    String.raw`)[\s.!]*$`,
+  ].join(''),
+  'i',
+);
 
 /** Accepts a request or rejects it with every reason at once. */
 export function accept(request: Envelope, facts: AcceptanceFacts | undefined): Decision {

@@ -14,8 +14,8 @@ export class QueryError extends Error {
   }
 }
 
-/** A reply is one message, and a broker takes 1 MiB unless it is told otherwise: so many bytes of events are in it, and the rest is asked for. */
-const mostEventBytes = 768 * 1024;
+/** A reply is one message, and a broker takes 1 MiB unless it is told otherwise: so many bytes of events or tasks are in it, and the rest is asked for. */
+const mostPageBytes = 768 * 1024;
 
 type Origin = Pick<QueryReply<'totals'>, 'record' | 'position' | 'atMs'>;
 const originOf = ({ record, sequence }: Progress): Origin => ({
@@ -44,14 +44,25 @@ export function answerTasks(model: ReadModel, request: QueryRequest<'tasks'>): Q
   }
   const rows = database
     .prepare(`SELECT task, summary FROM task ${whereOf(filter)} ORDER BY task DESC LIMIT ?`)
-    .all(...filter.values, limit + 1) as { task: number; summary: string }[];
-  const page = rows.slice(0, limit);
-  return {
-    ...originOf(model.progress()),
-    tasks: page.map((row) => JSON.parse(row.summary) as TaskSummary),
-    counts: byState,
-    ...(rows.length > limit ? { next: page.at(-1)!.task.toString(36) } : {}),
-  };
+    .iterate(...filter.values, limit + 1) as Iterable<{ task: number; summary: string }>;
+  return { ...originOf(model.progress()), ...pageOfTasks(rows, limit), counts: byState };
+}
+
+/** As many as are asked for and fit a message; at least one. */
+function pageOfTasks(
+  rows: Iterable<{ task: number; summary: string }>,
+  limit: number,
+): Pick<QueryReply<'tasks'>, 'tasks' | 'next'> {
+  const tasks: TaskSummary[] = [];
+  let [bytes, last] = [0, 0];
+  for (const { task, summary } of rows) {
+    bytes += Buffer.byteLength(summary) + 1;
+    if (tasks.length === limit || (tasks.length > 0 && bytes > mostPageBytes))
+      return { tasks, next: last.toString(36) };
+    tasks.push(JSON.parse(summary) as TaskSummary);
+    last = task;
+  }
+  return { tasks };
 }
 
 interface Filter {
@@ -125,7 +136,7 @@ function pageOf(rows: Iterable<unknown>, limit: number): Pick<QueryReply<'events
   let bytes = 0;
   for (const row of rows as Iterable<StoredRow>) {
     bytes += row.body.length + 200;
-    if (events.length === limit || (events.length > 0 && bytes > mostEventBytes))
+    if (events.length === limit || (events.length > 0 && bytes > mostPageBytes))
       return { events, more: true };
     events.push(storedEvent(row));
   }

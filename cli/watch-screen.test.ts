@@ -25,7 +25,7 @@ test('watch screen: it is taken, drawn anew when its size changes, and given bac
   screen.begin();
   expect(terminal.written).toContain('\u001B[?25l');
   expect(terminal.written).toContain(
-    '\u001B[HMend it\u001B[K\r\nqueued  0ms\u001B[K\r\n… 2 lines above\u001B[K\r\n3. ./switchyard --st\u001B[K\u001B[J',
+    '\u001B[HMend it\u001B[K\nqueued  0ms\u001B[K\n… 2 lines above\u001B[K\n3. ./switchyard --st\u001B[K\u001B[J',
   );
   terminal.written = '';
   terminal.rows = 24;

@@ -53,7 +53,7 @@ export function openWatchScreen(
     // A terminal that tells no size says 0. In the last column a line's end would be cleared with the rest.
     const size = { rows: stream.rows || 24, columns: Math.max(1, (stream.columns || 80) - 1) };
     const shown = watchLines(view, named, Date.now(), size);
-    const drawn = shown.map((line) => `${paint(line)}${clearRest}`).join('\r\n');
+    const drawn = shown.map((line) => `${paint(line)}${clearRest}`).join('\n');
     // At once: a screen that is cleared first flickers.
     stream.write(`${home}${drawn}${clearBelow}`);
   }

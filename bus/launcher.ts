@@ -79,7 +79,7 @@ const refusedExitCode = 2;
 /** Starts role processes, restarts those that die, and gives back at once the messages that a dead one held. */
 export function openLauncher(options: LauncherOptions): Launcher {
   const longestBackOffMs = options.longestBackOffMs ?? 15_000;
-  const running = new Map<number, { child: Child; process: ChildProcess }>();
+  const running = new Map<number, Started>();
   const waiting: { point: string; resolve: (child: Child) => void }[] = [];
   const timers = new Set<NodeJS.Timeout>();
   const givingBack = new Set<Promise<void>>();
@@ -204,21 +204,29 @@ export function openLauncher(options: LauncherOptions): Launcher {
       isStopping = true;
       clearInterval(tidying);
       for (const timer of timers) clearTimeout(timer);
-      const ends = [...running.values()].map(
-        ({ process: one }) =>
-          new Promise<void>((resolve) => {
-            const kill = setTimeout(() => one.kill('SIGKILL'), stopPatienceMs);
-            one.once('close', () => {
-              clearTimeout(kill);
-              resolve();
-            });
-            one.kill('SIGTERM');
-          }),
-      );
-      await Promise.all(ends);
+      const end = ({ process: one }: Started) =>
+        new Promise<void>((resolve) => {
+          const kill = setTimeout(() => one.kill('SIGKILL'), stopPatienceMs);
+          one.once('close', () => {
+            clearTimeout(kill);
+            resolve();
+          });
+          one.kill('SIGTERM');
+        });
+      const [observers, others] = [true, false].map((isObserver) =>
+        [...running.values()].filter(({ child }) => (child.program === 'observer') === isObserver),
+      ) as [Started[], Started[]];
+      await Promise.all(others.map(end));
+      // It sends on what the others did until their end.
+      await Promise.all(observers.map(end));
       await Promise.all(givingBack);
     },
   };
+}
+
+interface Started {
+  child: Child;
+  process: ChildProcess;
 }
 
 /** What a child says on its channel. */

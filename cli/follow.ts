@@ -1,14 +1,18 @@
 import type { Client, Recorded } from '../bus/client.ts';
+import { span, type Span } from '../observability/span.ts';
 import { advanceView, emptyView, type TaskView } from '../observability/task-view.ts';
 import { lineOf } from '../observability/timeline.ts';
 import { watchBroker } from './broker-loss.ts';
 import { endingData, endingText, exitCodeOf } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { linesText, openOutput, type Output } from './output.ts';
+import type { WatchScreen } from './watch-screen.ts';
 
 export interface FollowOptions {
   isJson: boolean;
   output?: Output;
+  /** Where it is drawn in place while it goes on; left out: line by line. */
+  screen?: WatchScreen | undefined;
   /** Also the inside of model calls. */
   isVerbose?: boolean;
   /** Ends the following, not the task. */
@@ -27,7 +31,9 @@ export async function followTask(client: Client, taskId: string, options: Follow
     options.output ??
     openOutput(options.isJson, { out: process.stdout, error: process.stderr, environment: process.env });
   const signal = options.signal ?? new AbortController().signal;
+  const screen = output.isJson ? undefined : options.screen;
   let view: TaskView = { ...emptyView, taskId };
+  const tell = (lines: Span[][]) => (screen ? screen.add(lines, view) : output.progress(lines));
   const show = (recorded: Recorded) => {
     view = advanceView(view, recorded);
     if (output.isJson) {
@@ -35,13 +41,18 @@ export async function followTask(client: Client, taskId: string, options: Follow
       return;
     }
     const line = lineOf(recorded, view);
-    if (!line.isDetail || options.isVerbose) output.progress(linesText(line));
+    tell(!line.isDetail || options.isVerbose ? linesText(line) : []);
   };
   for (const recorded of await client.read(taskId)) show(recorded);
-  if (exitCodeOf(view) === undefined && !signal.aborted) {
+  // All of it, where it can be scrolled back to.
+  const tellAll = () => output.progress(screen?.end() ?? []);
+  if (exitCodeOf(view) !== undefined || signal.aborted) tellAll();
+  else {
+    const say = (line: string) => tell([[span(line)]]);
     const silence =
-      view.events === 0 ? setTimeout(() => void sayWhySilent(client, output), silenceMs) : undefined;
-    const broker = watchBroker(client.bus.connection, (line) => output.progress(line));
+      view.events === 0 ? setTimeout(() => void sayWhySilent(client, say), silenceMs) : undefined;
+    const broker = watchBroker(client.bus.connection, say);
+    screen?.begin();
     try {
       while (exitCodeOf(view) === undefined && !signal.aborted) {
         await orAborted(broker.isBack(), signal);
@@ -60,6 +71,7 @@ export async function followTask(client: Client, taskId: string, options: Follow
     } finally {
       clearTimeout(silence);
       broker.stop();
+      tellAll();
     }
   }
   const code = exitCodeOf(view);
@@ -81,11 +93,11 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
   await Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', stop));
 }
 
-async function sayWhySilent(client: Client, output: Output): Promise<void> {
+async function sayWhySilent(client: Client, say: (line: string) => void): Promise<void> {
   try {
     const roles = new Set((await client.living()).map((one) => one.role));
     if (!roles.has('manager'))
-      output.progress('queued: no manager is alive yet; start one with: ./switchyard start manager');
+      say('queued: no manager is alive yet; start one with: ./switchyard start manager');
   } catch {
     // It was a hint only.
   }

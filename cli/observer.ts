@@ -7,13 +7,25 @@ import type { BrowserAccess } from '../bus/nats-config.ts';
 import type { Config } from '../config/config.ts';
 import { linkTo, makeToken } from '../config/page-link.ts';
 import { checkoutRoot } from '../config/state.ts';
+import { tracesExporters } from '../observability/otlp-settings.ts';
 import { keepPort, lastPort } from './last-port.ts';
 import type { Broker, Say } from './mesh.ts';
 import type { UpOptions } from './up-options.ts';
 
-/** Whether anybody will ask what happens: a mesh that ends with its only task is watched where it was started. */
-export const looksOn = (options: Pick<UpOptions, 'once' | 'brokerOnly'>) =>
-  options.once !== true && options.brokerOnly !== true;
+/** Whether there is a page: a mesh that ends with its only task is watched where it was started. */
+export const hasPage = (
+  options: Pick<UpOptions, 'once' | 'brokerOnly' | 'dashboard'>,
+  config: { mesh: Pick<Config['mesh'], 'url'> },
+): boolean =>
+  // Into an operator's own broker we let nobody.
+  looksOn(options, {}) && options.dashboard !== false && config.mesh.url === undefined;
+
+/** Whether an observer is started: anybody may ask what happens, and with `--once` spans are wanted elsewhere. */
+export const looksOn = (
+  options: Pick<UpOptions, 'once' | 'brokerOnly'>,
+  environment: Record<string, string | undefined>,
+): boolean =>
+  options.brokerOnly !== true && (options.once !== true || tracesExporters(environment).length > 0);
 
 /** The port of the page: the one that it had last, so that an open page finds it again, else a free one. */
 export async function pagePortFor(
@@ -21,8 +33,7 @@ export async function pagePortFor(
   config: Config,
   stateDirectory: string,
 ): Promise<number | undefined> {
-  // Into an operator's own broker we let nobody.
-  if (!looksOn(options) || options.dashboard === false || config.mesh.url !== undefined) return undefined;
+  if (!hasPage(options, config)) return undefined;
   const { page } = config.mesh;
   if (page?.port !== undefined) return page.port;
   const port = (await freePort(lastPort(stateDirectory, 'page-port') ?? 0)) ?? (await freePort(0));
@@ -87,19 +98,19 @@ function buildPage(say: Say): Promise<void> {
 export async function startObserver(options: ObserverOptions): Promise<void> {
   const { launcher, broker, pagePort, pageListen, stateDirectory, say } = options;
   const socketPort = broker.ports['websocket'];
-  const hasPage = pagePort !== undefined && socketPort !== undefined;
+  const isServed = pagePort !== undefined && socketPort !== undefined;
   try {
-    if (hasPage) await buildPage(say);
+    if (isServed) await buildPage(say);
     await launcher.start(
       'observer',
-      hasPage
+      isServed
         ? [
             ...['--page-port', String(pagePort), '--socket-port', String(socketPort)],
             ...(pageListen === undefined ? [] : ['--page-listen', pageListen]),
           ]
         : [],
     );
-    if (hasPage) say(`see it happen: ${await freshLink(stateDirectory, pagePort)}`);
+    if (isServed) say(`see it happen: ${await freshLink(stateDirectory, pagePort)}`);
   } catch {
     // The launcher has said that it ended, and tries again.
   }

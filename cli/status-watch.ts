@@ -50,12 +50,14 @@ export function fitTo(
     lines.length <= most
       ? lines
       : [...lines.slice(0, most - 1), [span(`… ${lines.length - most + 1} more lines`, 'dim')]];
-  return shown.map((line) => {
-    let left = columns;
-    return line.flatMap((one) => {
-      const text = one.text.slice(0, Math.max(0, left));
-      left -= one.text.length;
-      return text === '' ? [] : [{ ...one, text }];
-    });
+  return shown.map((line) => cutTo(line, columns));
+}
+
+export function cutTo(line: Span[], columns: number): Span[] {
+  let left = columns;
+  return line.flatMap((one) => {
+    const text = one.text.slice(0, Math.max(0, left));
+    left -= one.text.length;
+    return text === '' ? [] : [{ ...one, text }];
   });
 }

@@ -30,7 +30,7 @@ import { openOutput, withState } from './output.ts';
 import { requireModelFiles } from './model-files.ts';
 import { openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
-import { answerObserver, looksOn, pagePortFor, startObserver } from './observer.ts';
+import { answerObserver, hasPage, looksOn, pagePortFor, startObserver } from './observer.ts';
 import { stopRoles } from './stop-roles.ts';
 import { readKilled, reportKilled } from './unclean-start.ts';
 import { warningLines } from './warning-lines.ts';
@@ -180,8 +180,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       `the mesh "${config.mesh.name}" is up after ${((Date.now() - beganAtMs) / 1000).toFixed(1)} s: nats-server ${broker.version} at ${broker.url}, ${roles}`,
     );
     // The first task does not wait for who looks on.
-    if (looksOn(options))
-      void startObserver({
+    if (looksOn(options, environment)) {
+      const looking = startObserver({
         launcher,
         broker,
         pagePort,
@@ -189,6 +189,9 @@ async function up(options: UpOptions, environment: Record<string, string | undef
         stateDirectory,
         say,
       });
+      // One that is told to stop before it serves would send nothing.
+      if (options.once) closing.push(() => looking);
+    }
 
     const client = await openClient(
       broker.url,
@@ -298,7 +301,7 @@ function sayHowToUse(say: Say, context: string, config: Config, options: UpOptio
   const lines = [
     ...(isDemoOnly ? [] : [['./switchyard fix DIR --test "npm test"', 'work on a repository of yours']]),
     ['./switchyard status', 'who is alive and what runs'],
-    ...(looksOn(options) && options.dashboard && config.mesh.url === undefined
+    ...(hasPage(options, config)
       ? [['./switchyard dashboard', 'another link to the page that shows all this']]
       : []),
     ['./switchyard start coder', 'one more coder takes its share'],

@@ -30,6 +30,7 @@ import { openSinks } from './observer/span-sink.ts';
 const politeness = 5;
 const sweepMs = 30_000;
 const takenMs = 2000;
+const drainMs = 3000;
 
 const settings = processSettings(process.argv, process.env);
 const { config, stateDirectory } = settings;
@@ -68,6 +69,8 @@ const sinks = await openSinks({
   version: settings.version,
   mesh: config.mesh.name,
 });
+const drained = new AbortController();
+const cut = new AbortController();
 const exporting = exportSpans({
   model,
   namespace,
@@ -75,7 +78,8 @@ const exporting = exportSpans({
   positionFolder: observerDirectory(stateDirectory),
   log,
   living: observer.living,
-  signal: ending.signal,
+  drained: drained.signal,
+  signal: cut.signal,
 });
 
 await observer.serve(
@@ -148,13 +152,28 @@ await new Promise<void>((resolve) => {
   for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
   void observer.bus.connection.closed().then(() => resolve());
 });
+if (sinks.length > 0) await drain();
 ending.abort();
+cut.abort();
 await exporting;
 closeObserved();
 await following.done;
 model.close();
 await observer.stop();
 process.exit(0);
+
+/** What stands in the record is taken and sent, as far as that is soon done; the rest is sent by the next observer. */
+async function drain(): Promise<void> {
+  const late = setTimeout(() => cut.abort(), drainMs);
+  await Promise.race([
+    following.caughtUp().then(() => {
+      drained.abort();
+      return exporting;
+    }),
+    new Promise<void>((resolve) => cut.signal.addEventListener('abort', () => resolve(), { once: true })),
+  ]);
+  clearTimeout(late);
+}
 
 function flag(name: string): string | undefined {
   const place = process.argv.indexOf(name);

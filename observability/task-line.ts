@@ -140,6 +140,6 @@ function handOver(next: Work, view: TaskView): Span[] {
 }
 
 /** What is left of the review cycles that the task was given. */
-function cyclesText(next: Pick<Work, 'cyclesLeft'>, view: TaskView): string {
+export function cyclesText(next: Pick<Work, 'cyclesLeft'>, view: TaskView): string {
   return `review cycles left ${next.cyclesLeft}${view.limits ? `/${Math.max(view.limits.cycles, next.cyclesLeft)}` : ''}`;
 }

@@ -109,13 +109,18 @@ test(
     try {
       const config = terminal.configure('one.yaml', { processes: { coder: 1, planner: 0, tester: 0 } });
       const state = ['--state', join(terminal.area, 'one')];
-      const ended = await terminal.switchyard([
-        ...state,
-        'up',
-        ...['--config', config, '--repo', repository, '--goal', 'Mend the sum', '--test', 'node --test'],
-        ...['--model', `${open.url}#able`, '--once', '--json'],
-      ]);
+      const ended = await terminal.switchyard(
+        [
+          ...state,
+          'up',
+          ...['--config', config, '--repo', repository, '--goal', 'Mend the sum', '--test', 'node --test'],
+          ...['--model', `${open.url}#able`, '--once', '--json'],
+        ],
+        { OTEL_TRACES_EXPORTER: 'file' },
+      );
       expect(ended).toMatchObject({ code: 0 });
+      // Of the last event as well: the task's own span ends with it.
+      expect(readFileSync(join(terminal.area, 'one/observer/spans.jsonl'), 'utf8')).toContain('"agent.task"');
       expect(ended.error).toContain('asking');
       expect(ended.error).not.toMatch(/scripted/);
       expect(resultOf(ended)).toMatchObject({

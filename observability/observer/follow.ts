@@ -13,6 +13,8 @@ export interface Following {
   done: Promise<void>;
   /** There may be something to read. */
   hint(): void;
+  /** Resolves when all that stands in the record by now was taken. */
+  caughtUp(): Promise<void>;
 }
 
 /** Keeps a read model up to the record until the signal aborts. */
@@ -28,6 +30,8 @@ export function followRecord(
     hints += 1;
     wake();
   };
+  /** Who waits for what stands there, and how many hints there had been. */
+  const waiting = new Map<() => void, number>();
   const unwatch = record.watch(hint);
   const sleep = (timeMs: number) =>
     new Promise<void>((resolve) => {
@@ -86,6 +90,11 @@ export function followRecord(
           );
       model.take(batch.entries);
       if (batch.pending > 0) continue;
+      for (const [resolve, since] of waiting)
+        if (since < before) {
+          waiting.delete(resolve);
+          resolve();
+        }
       if (last || hints !== seenHints) quiet = 0;
       seenHints = before;
       // A hint that came while it was read may be of what was not there yet.
@@ -98,5 +107,10 @@ export function followRecord(
     signal.removeEventListener('abort', stop);
     unwatch();
   });
-  return { done, hint };
+  const caughtUp = () =>
+    new Promise<void>((resolve) => {
+      waiting.set(resolve, hints);
+      hint();
+    });
+  return { done, hint, caughtUp };
 }

@@ -47,7 +47,11 @@ const recordTask = (number: number) =>
   );
 
 /** Exports as the observer does, until the body is done. */
-async function exporting(variables: Record<string, string>, body: () => Promise<unknown>): Promise<void> {
+async function exporting(
+  variables: Record<string, string>,
+  body: () => Promise<unknown>,
+  drained?: AbortController,
+): Promise<void> {
   for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
   const ending = new AbortController();
   const sinks = await openSinks({
@@ -67,10 +71,12 @@ async function exporting(variables: Record<string, string>, body: () => Promise<
       warn: (fields: object, words: string) => void warnings.push({ ...fields, words }),
     } as never,
     living: () => [],
+    ...(drained ? { drained: drained.signal } : {}),
     signal: ending.signal,
   });
   try {
     await body();
+    if (drained) await done;
   } finally {
     ending.abort();
     await done;
@@ -162,4 +168,19 @@ test('span export: a collector that is down stops no file, and one that comes la
   );
   // The file goes on where it stood.
   expect(inFile()).toBe(written);
+}, 60_000);
+
+test('span export: once no more comes, what stands in the read model is still sent, and that is the end', async () => {
+  const drained = new AbortController();
+  collector.refuse(1, { http: 503 });
+  await exporting(
+    { OTEL_EXPORTER_OTLP_ENDPOINT: collector.httpUrl },
+    () => {
+      for (let task = 1; task <= 3; task += 1) recordTask(task);
+      drained.abort();
+      return Promise.resolve();
+    },
+    drained,
+  );
+  for (const task of [1, 2, 3]) expect(await isReceived(task)()).toBe(true);
 }, 60_000);

@@ -18,6 +18,9 @@ export interface SpanExportOptions {
   log: Pick<Log, 'info' | 'warn' | 'debug'>;
   /** Who is alive, for what is known of a span's process. */
   living(): Heartbeat[];
+  /** Aborted when the read model takes no more: what stands there is sent, and that is the end. */
+  drained?: AbortSignal;
+  /** Ends it at once. */
   signal: AbortSignal;
 }
 
@@ -53,16 +56,22 @@ async function exportTo(sink: SpanSink, options: Omit<SpanExportOptions, 'sinks'
   let sinceMs = 0;
   let record = position.record;
   log.info({ to: sink.name, position }, 'spans are exported');
+  const noMore = AbortSignal.any([signal, ...(options.drained ? [options.drained] : [])]);
   while (!signal.aborted) {
+    // Before it is looked: what came until then is seen.
+    const isLast = noMore.aborted;
     let goesOn = false;
+    let isDone = false;
     try {
       goesOn = await step();
+      isDone = isLast && !goesOn;
     } catch (error) {
       // What was folded and not sent is folded again.
       traces.clear();
       log.warn({ error }, 'spans could not be made; trying again');
     }
-    if (!goesOn) await sleep(lookMs, signal);
+    if (isDone) break;
+    if (!goesOn) await sleep(lookMs, isLast ? signal : noMore);
   }
   await sink.close().catch(() => {});
 

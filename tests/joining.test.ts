@@ -183,12 +183,21 @@ test(
   patienceMs,
 );
 
+function isProgram(pid: number, program: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(program);
+  } catch {
+    return false;
+  }
+}
+
 test(
   'start: Ctrl-C is heard while the process does not serve yet, and once more ends it at once',
   async () => {
     const starting = terminal.start(['start', 'coder', '--state', joined, '--broker', mesh.mesh.url]);
     const child = await eventually(
-      () => processesOn(joined).find((pid) => pid !== starting.pid),
+      // By its program: before it is that, it is a copy of who starts it, who waits for it meanwhile.
+      () => processesOn(joined).find((pid) => isProgram(pid, 'agents/main.ts')),
       'the process to be there',
     );
     process.kill(child, 'SIGSTOP');

@@ -291,6 +291,12 @@ export const environmentVariables: EnvironmentVariable[] = [
     standard: 'as the system knows it',
   },
   {
+    name: 'TERM',
+    setBy: 'system',
+    meaning: 'The kind of terminal; on a `dumb` one `watch` appends lines instead of redrawing its screen',
+    standard: 'as your terminal sets it',
+  },
+  {
     name: 'TZ',
     setBy: 'system',
     meaning: 'The time zone; the nats-server that `up` starts is given it for its log',

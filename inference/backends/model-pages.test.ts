@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -9,8 +9,7 @@ import { readScript } from './script.ts';
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'switchyard-page-'));
-  mkdirSync(join(folder, 'cassettes'));
-  writeFileSync(join(folder, 'cassettes/overlap.yaml'), '');
+  writeFileSync(join(folder, 'overlap.yaml'), '');
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

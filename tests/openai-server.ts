@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ModelDefinition } from '../inference/backend.ts';
 import { embeddingOf } from './model-behaviour.ts';
 import type { Behaviour, PlayedToolCall } from './model-behaviour.ts';
 import { playResponses, responsesRefusal } from './openai-responses.ts';
@@ -53,6 +54,19 @@ export interface OpenAiServer {
 
 /** Decides what the server does with a request; `index` counts from 0 over the server's life. */
 export type Behave = (request: ChatRequest, index: number) => Behaviour | Promise<Behaviour>;
+
+/** An entry for such a server, as a backend is created from. */
+export const definitionAt = (url: string): ModelDefinition => ({
+  name: 'test',
+  backend: 'openai',
+  pool: 'test',
+  model: 'test-model',
+  url,
+  contextTokens: 8000,
+  maxTokens: 500,
+  tags: [],
+  timeoutMs: 20_000,
+});
 
 /**
  * Starts a loopback server that speaks the OpenAI chat-completions API by its documentation: `POST

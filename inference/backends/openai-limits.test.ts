@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { startOpenAiServer } from '../../tests/openai-server.ts';
+import { definitionAt, startOpenAiServer } from '../../tests/openai-server.ts';
 import type { OpenAiServer } from '../../tests/openai-server.ts';
 import type { Behaviour } from '../../tests/model-behaviour.ts';
 import { openai } from './openai.ts';
@@ -45,18 +45,7 @@ afterEach(async () => {
 async function backendBefore(behaviour: Behaviour, models?: string[]) {
   const server = await startOpenAiServer({ behave: () => behaviour, ...(models && { models }) });
   servers.push(server);
-  const definition = {
-    name: 'test',
-    backend: 'openai',
-    pool: 'test',
-    model: 'test-model',
-    url: server.url,
-    contextTokens: 8000,
-    maxTokens: 500,
-    tags: [],
-    timeoutMs: 20_000,
-  };
-  return openai(definition, {});
+  return openai(definitionAt(server.url), {});
 }
 
 test.each([

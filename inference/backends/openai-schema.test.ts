@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { startOpenAiServer } from '../../tests/openai-server.ts';
+import { definitionAt, startOpenAiServer } from '../../tests/openai-server.ts';
 import type { Behave, ChatRequest, OpenAiServer } from '../../tests/openai-server.ts';
 import type { ModelRequest } from '../backend.ts';
 import { openai } from './openai.ts';
@@ -56,20 +56,7 @@ afterEach(async () => {
 async function subject(behave: Behave) {
   const server = await startOpenAiServer({ behave });
   servers.push(server);
-  const backend = openai(
-    {
-      name: 'test',
-      backend: 'openai',
-      pool: 'test',
-      model: 'test-model',
-      url: server.url,
-      contextTokens: 8000,
-      maxTokens: 500,
-      tags: [],
-      timeoutMs: 20_000,
-    },
-    {},
-  );
+  const backend = openai(definitionAt(server.url), {});
   const ask = (schema: Record<string, unknown>, messages: ModelRequest['messages']) =>
     backend.complete(
       {

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Behaviour } from '../../tests/model-behaviour.ts';
-import { startOpenAiServer } from '../../tests/openai-server.ts';
+import { definitionAt, startOpenAiServer } from '../../tests/openai-server.ts';
 import type { OpenAiServer } from '../../tests/openai-server.ts';
 import type { ModelReply } from '../backend.ts';
 import { openai } from './openai.ts';
@@ -15,20 +15,7 @@ afterEach(async () => {
 async function ask(behaviour: Behaviour): Promise<ModelReply> {
   const server = await startOpenAiServer({ behave: () => behaviour });
   servers.push(server);
-  const backend = openai(
-    {
-      name: 'test',
-      backend: 'openai',
-      pool: 'test',
-      model: 'test-model',
-      url: server.url,
-      contextTokens: 8000,
-      maxTokens: 500,
-      tags: [],
-      timeoutMs: 20_000,
-    },
-    {},
-  );
+  const backend = openai(definitionAt(server.url), {});
   return backend.complete(
     {
       model: 'test-model',

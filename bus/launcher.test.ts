@@ -29,6 +29,7 @@ beforeAll(async () => {
   await writeFile(join(checkout, 'agents/main.ts'), program);
   await writeFile(join(checkout, 'observability/telemetry.ts'), '');
   launcher = openLauncher({
+    fileOf: (source) => join(checkout, source),
     checkout,
     stateDirectory: checkout,
     logsDirectory: join(checkout, 'logs'),

@@ -14,7 +14,7 @@ import { putLogAside } from './log-files.ts';
  */
 export type Program = Role | 'gpu-worker' | 'observer';
 
-/** The file of each program, below the checkout, with its first arguments. */
+/** The source of each program, below the checkout, with its first arguments. */
 export const mainOf: Record<Program, string[]> = {
   manager: ['agents/manager/main.ts'],
   router: ['router/main.ts'],
@@ -31,7 +31,10 @@ export const mainOf: Record<Program, string[]> = {
 export class RefusedError extends Error {}
 
 export interface LauncherOptions {
+  /** The folder that processes run in. */
   checkout: string;
+  /** The file to start a program from, by its source's path (`programFile`). */
+  fileOf(source: string): string;
   stateDirectory: string;
   logsDirectory: string;
   /** Extra arguments, such as `--config FILE`. */
@@ -85,7 +88,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
   const givingBack = new Set<Promise<void>>();
   let numbers = 0;
   let isStopping = false;
-  const telemetry = pathToFileURL(join(options.checkout, 'observability/telemetry.ts')).href;
+  const telemetry = pathToFileURL(options.fileOf('observability/telemetry.ts')).href;
   mkdirSync(options.logsDirectory, { recursive: true, mode: 0o700 });
   const tidying = setInterval(() => {
     for (const { child } of running.values()) putLogAside(child.logFile);
@@ -103,7 +106,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
       [
         '--import',
         telemetry,
-        join(options.checkout, file!),
+        options.fileOf(file!),
         ...args,
         '--state',
         options.stateDirectory,

@@ -34,8 +34,10 @@ async function takeAndBlock(namespace: string, blockMs: number, patienceMs?: num
   const stream = `${namespace.toUpperCase()}_INBOX`;
   await bus.jetstream.publish(`${namespace}.inbox.role.coder.t1`, 'work');
   const lease = openLease(server.url, 'coder', user, leaseMs, log, patienceMs);
-  // The thread needs a moment to connect.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // The thread needs a moment to connect: it has, once it renews.
+  const renewed = bus.connection.subscribe(`${namespace}.held`, { max: 1 });
+  lease.hold(`${namespace}.held`);
+  for await (const _ of renewed) lease.release(`${namespace}.held`);
   const consumer = await bus.jetstream.consumers.get(stream, 'role-coder');
   const message = (await consumer.next({ expires: 2000 }))!;
   lease.hold((message as unknown as { reply: string }).reply);

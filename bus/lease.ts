@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { dialOptions, type Credentials } from './connect.ts';
+import { programFile } from './program-file.ts';
 import type { LeaseWork } from './lease-worker.ts';
 import type { Log } from './log.ts';
 
@@ -36,7 +37,7 @@ export function openLease(
       patienceMs,
       held: [...held],
     };
-    const launched = new Worker(new URL('./lease-worker.ts', import.meta.url), { workerData, execArgv: [] });
+    const launched = new Worker(programFile('bus/lease-worker.ts'), { workerData, execArgv: [] });
     launched.unref();
     // Without the thread leases end early and work is done twice; that is safe, but nobody should have to guess it.
     launched.on('error', (error) =>

@@ -14,13 +14,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ollamaEntry, withOwnNames } from '../config/found-entries.ts';
 import { initialConfig } from '../config/init-file.ts';
 import { loadConfig } from '../config/load.ts';
-import { checkoutRoot } from '../config/state.ts';
 import { startOllamaServer, type OllamaServer } from '../tests/ollama-server.ts';
 import { startOpenAiServer, type OpenAiServer } from '../tests/openai-server.ts';
 import { tinyShape, writeModel } from '../tests/tiny-model.ts';
 import { lookAround, type Surroundings } from './config-found.ts';
 import { choose } from './config-init.ts';
 import { findGguf, ggufPlaces } from './gguf-files.ts';
+import { builtProgram } from '../tests/built-program.ts';
 
 let folder: string;
 const servers: (OllamaServer | OpenAiServer)[] = [];
@@ -249,7 +249,7 @@ test('config init: off a terminal all that is found is taken, and what is writte
     new Promise<string>((resolve, reject) =>
       execFile(
         process.execPath,
-        [join(checkoutRoot, 'cli/main.ts'), '--state', join(folder, 'state'), '--config', file, ...words],
+        [builtProgram('cli/main.ts'), '--state', join(folder, 'state'), '--config', file, ...words],
         {
           cwd: folder,
           timeout: 40_000,

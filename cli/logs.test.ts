@@ -3,8 +3,9 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { checkoutRoot, logsDirectory } from '../config/state.ts';
+import { logsDirectory } from '../config/state.ts';
 import { openTaskLogs } from './task-logs.ts';
+import { builtProgram } from '../tests/built-program.ts';
 
 const taskId = 'a1eb8b98-ac05-5390-87c8-03869fe6c662';
 const other = 'b1eb8b98-ac05-5390-87c8-03869fe6c662';
@@ -27,7 +28,7 @@ function openState(): string {
   return state;
 }
 const ask = (state: string, ...args: string[]) =>
-  execFileSync(process.execPath, [join(checkoutRoot, 'cli/main.ts'), 'logs', ...args, '--state', state], {
+  execFileSync(process.execPath, [builtProgram('cli/main.ts'), 'logs', ...args, '--state', state], {
     encoding: 'utf8',
     env: { PATH: process.env['PATH'] },
   });

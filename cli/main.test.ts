@@ -8,7 +8,7 @@ import { allowInState, forbidInState } from '../config/allowed.ts';
 import { lockStateDirectory } from '../config/state-lock.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides } from '../config/overrides.ts';
-import { checkoutRoot } from '../config/state.ts';
+import { builtProgram } from '../tests/built-program.ts';
 
 let folder: string;
 let state: string;
@@ -29,7 +29,7 @@ function switchyard(...words: string[]): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [join(checkoutRoot, 'cli/main.ts'), '--state', state, ...words],
+      [builtProgram('cli/main.ts'), '--state', state, ...words],
       { cwd: folder, timeout: 60_000, env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') } },
       (_, out, error) => resolve({ code: child.exitCode ?? -1, out, error }),
     );
@@ -56,7 +56,7 @@ test('switchyard: what is read slowly is written whole before the command ends',
   const file = join(folder, 'long.yaml');
   const mistakes = Array.from({ length: 4000 }, (_, number) => `mistake${number}: 1\n`);
   writeFileSync(file, mistakes.join(''));
-  const command = `"${process.execPath}" "${join(checkoutRoot, 'cli/main.ts')}" --state "${state}" config validate --json --config "${file}" 2>/dev/null | (sleep 1; cat)`;
+  const command = `"${process.execPath}" "${builtProgram('cli/main.ts')}" --state "${state}" config validate --json --config "${file}" 2>/dev/null | (sleep 1; cat)`;
   const out = await new Promise<string>((resolve) =>
     execFile('sh', ['-c', command], { maxBuffer: 100_000_000 }, (_, text) => resolve(text)),
   );

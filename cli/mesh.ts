@@ -3,6 +3,7 @@ import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { connect, type Bus } from '../bus/connect.ts';
 import { loadCredentials, readCredential } from '../bus/credentials.ts';
 import { openLauncher, type Child, type Launcher, type Program } from '../bus/launcher.ts';
+import { programFile } from '../bus/program-file.ts';
 import { findServer } from '../bus/nats-binary.ts';
 import type { BrowserAccess } from '../bus/nats-config.ts';
 import { startServer, type RunningServer, type StartServerOptions } from '../bus/nats-server.ts';
@@ -276,6 +277,7 @@ export function openRoles(options: RolesOptions): Launcher {
   );
   return openLauncher({
     checkout: checkoutRoot,
+    fileOf: programFile,
     stateDirectory: options.stateDirectory,
     logsDirectory: logsDirectory(options.stateDirectory),
     args: [

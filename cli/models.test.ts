@@ -9,7 +9,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { loadConfig } from '../config/load.ts';
 import { modelDefinitions } from '../config/model-options.ts';
-import { checkoutRoot } from '../config/state.ts';
 import { textOf } from '../observability/span.ts';
 import { startOpenAiServer, type OpenAiServer } from '../tests/openai-server.ts';
 import { tinyShape, writeModel } from '../tests/tiny-model.ts';
@@ -17,6 +16,7 @@ import { checkOne } from './models-check.ts';
 import { readWidths } from './models-bench.ts';
 import { rowOf, viewOfModel } from './models-list.ts';
 import { modelsNamed } from './models-named.ts';
+import { builtProgram } from '../tests/built-program.ts';
 
 let folder: string;
 let server: OpenAiServer;
@@ -75,7 +75,7 @@ function run(...words: string[]): Promise<{ code: number; out: string; error: st
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [join(checkoutRoot, 'cli/main.ts'), '--state', join(folder, '.switchyard'), ...words],
+      [builtProgram('cli/main.ts'), '--state', join(folder, '.switchyard'), ...words],
       {
         cwd: folder,
         timeout: 60_000,

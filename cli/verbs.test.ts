@@ -2,11 +2,11 @@ import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkoutRoot } from '../config/state.ts';
 import { exampleEvent } from '../schemas/examples.ts';
 import type { Role } from '../schemas/row.ts';
 import { adderTest } from '../tests/scenes.ts';
 import { namespace, openYard, type Yard } from '../tests/yard.ts';
+import { builtProgram } from '../tests/built-program.ts';
 
 // One mesh, used from top to bottom as a person would: the tests follow each other.
 let yard: Yard;
@@ -30,7 +30,7 @@ interface Ended {
 
 function switchyard(...words: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const command = [join(checkoutRoot, 'cli/main.ts'), ...words];
+    const command = [builtProgram('cli/main.ts'), ...words];
     const child = execFile(
       process.execPath,
       command,

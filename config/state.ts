@@ -9,14 +9,17 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, extname, join, resolve } from 'node:path';
 import { ConfigurationError } from './configuration-error.ts';
 
 /** Variables of the process, as `process.env` has them. */
 export type Environment = Record<string, string | undefined>;
 
-/** The folder that Switchyard itself lies in. */
-export const checkoutRoot = dirname(import.meta.dirname);
+/** The folder that Switchyard itself lies in; setup/programs.mjs puts what it builds three folders deeper. */
+export const checkoutRoot = resolve(
+  import.meta.dirname,
+  extname(import.meta.filename) === '.ts' ? '..' : '../../..',
+);
 
 /**
  * The folder with all that a mesh keeps: `--state DIR`, else SWITCHYARD_STATE, else `.switchyard` in the checkout.

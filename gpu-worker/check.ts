@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { programFile } from '../bus/program-file.ts';
 import { BackendError, type ModelDefinition } from '../inference/backend.ts';
 import { readGguf, requireContext } from '../inference/backends/gguf.ts';
 import type { WidthResult } from '../inference/bench.ts';
@@ -77,7 +78,7 @@ async function* ask<Result>(job: Job, signal?: AbortSignal): AsyncGenerator<Resu
     });
   readGguf(file);
   if (!isLlamaInstalled()) throw notInstalled();
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'ask.ts')], {
+  const child = spawn(process.execPath, [programFile('gpu-worker/ask.ts')], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: Object.fromEntries(passedOn.map((variable) => [variable, process.env[variable]])),
     ...(signal ? { signal } : {}),

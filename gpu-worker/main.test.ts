@@ -1,10 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Kvm } from '@nats-io/kv';
 import type { Heartbeat } from '../bus/registry.ts';
-import { checkoutRoot } from '../config/state.ts';
+import { builtProgram } from '../tests/built-program.ts';
 import { registryBucket } from '../schemas/permissions.ts';
 import { namespace, openYard, type Yard } from '../tests/yard.ts';
 import { eventually } from '../tests/yard-parts.ts';
@@ -119,7 +118,7 @@ test.each([
   { timeout: patienceMs },
   (given, says) => {
     const args = given.map((one) => (one === 'FILE' ? model.file : one));
-    const main = join(checkoutRoot, 'gpu-worker', 'main.ts');
+    const main = builtProgram('gpu-worker/main.ts');
     const ended = spawnSync(process.execPath, [main, '--state', yard.stateDirectory, ...args], {
       encoding: 'utf8',
     });

@@ -1,5 +1,4 @@
 import { writeSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { censor, censorText } from '../schemas/secrets.ts';
 import { offerTelemetry, type Gauge, type TelemetryPort } from '../schemas/telemetry.ts';
@@ -12,7 +11,8 @@ import type { DebugExport } from './debug-export.ts';
  * is told to let them out. Spans are not made here: they follow from the record.
  */
 const [, file = '', argument = ''] = process.argv;
-const room = basename(dirname(file));
+/** Of `agents/manager/main.ts`, and of what setup/programs.mjs makes of it, `agents.manager.main.mjs`: manager. */
+const room = file.split(/[/\\.]/).at(-3);
 /** `agents/main.ts coder` is a coder, `router/main.ts` a router, `cli/main.ts up` is up. */
 const name = room === 'agents' || room === 'cli' ? argument : room;
 

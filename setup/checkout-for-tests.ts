@@ -33,7 +33,7 @@ export function makeCheckout(): string {
   const checkout = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard checkout #1 50% ')));
   cpSync(join(root, 'switchyard'), join(checkout, 'switchyard'));
   mkdirSync(join(checkout, 'setup'));
-  for (const file of ['install.mjs', 'lock.mjs', 'npm-failure.mjs'])
+  for (const file of ['install.mjs', 'lock.mjs', 'npm-failure.mjs', 'programs.mjs'])
     cpSync(join(root, 'setup', file), join(checkout, 'setup', file));
   mkdirSync(join(checkout, 'cli'));
   writeFileSync(
@@ -66,10 +66,13 @@ export function addPackages(checkout: string, version = '1.0.0'): void {
   execFileSync('npm', ['install', '--package-lock-only', '--offline', '--ignore-scripts'], options);
 }
 
-/** Makes a checkout look set up, on the Node that runs the tests. */
+/** Makes a checkout look set up, on the Node that runs the tests, with the bundler. */
 export function pretendSetUp(checkout: string): void {
   mkdirSync(join(checkout, 'node_modules', '.bin'), { recursive: true });
   symlinkSync(pinnedNode, join(checkout, 'node_modules', '.bin', 'node'));
+  for (const name of ['rolldown', '@rolldown', '@oxc-project'])
+    symlinkSync(join(root, 'node_modules', name), join(checkout, 'node_modules', name));
+  writeFileSync(join(checkout, 'package-lock.json'), '{}');
   writeFileSync(join(checkout, 'node_modules', '.switchyard-setup.json'), '{}');
 }
 

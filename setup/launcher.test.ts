@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -11,7 +13,15 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { addPackages, makeCheckout, pathWith, pinnedNode, pretendSetUp, run } from './checkout-for-tests.ts';
+import {
+  addPackages,
+  makeCheckout,
+  pathWith,
+  pinnedNode,
+  pretendSetUp,
+  run,
+  systemPath,
+} from './checkout-for-tests.ts';
 
 let checkout: string;
 beforeEach(() => {
@@ -19,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(checkout, { recursive: true, force: true }));
 
-const shellPrograms = ['sh', 'dirname', 'readlink', 'sed'];
+const shellPrograms = ['sh', 'dirname', 'readlink', 'sed', 'find', 'head'];
 
 interface Told {
   node: string;
@@ -35,7 +45,10 @@ async function launch(
   file = join(checkout, 'switchyard'),
 ) {
   const ran = await run(file, args, { cwd: tmpdir(), env });
-  expect(ran).toMatchObject({ code: 0, stderr: '' });
+  expect(ran).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/^(switchyard: building the programs.*\n)?$/),
+  });
   return JSON.parse(ran.stdout) as Told;
 }
 
@@ -84,6 +97,65 @@ test('launcher: telemetry is loaded first where it is there', async () => {
     'Object.assign(globalThis, { telemetry: true });\n',
   );
   expect((await launch()).telemetry).toBe(true);
+});
+
+test('launcher: a program is built once, anew when a source changes, appears or goes, and one that cannot be is said', async () => {
+  pretendSetUp(checkout);
+  const built = join(checkout, 'node_modules', '.switchyard');
+  const main = join(checkout, 'cli', 'main.ts');
+  const source = readFileSync(main, 'utf8');
+  const start = async () => {
+    const { stderr, code } = await run(join(checkout, 'switchyard'), []);
+    return { isBuilt: stderr.includes('building'), code, stderr };
+  };
+  expect(await start()).toMatchObject({ isBuilt: true, code: 0 });
+  expect(await start()).toMatchObject({ isBuilt: false, code: 0 });
+  const [first] = readdirSync(built).filter((name) => name !== 'current');
+
+  writeFileSync(join(checkout, 'cli', 'code.ts'), 'export const code: number = 3;\n');
+  writeFileSync(main, `import { code } from './code.ts';\nprocess.exitCode = code;\n`);
+  expect(await start()).toMatchObject({ isBuilt: true, code: 3 });
+  expect(readdirSync(built)).not.toContain(first);
+  expect(readdirSync(built)).toHaveLength(2);
+
+  rmSync(join(checkout, 'cli', 'code.ts'));
+  const broken = await start();
+  expect(broken).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/could not be built: [^]*code\.ts/),
+  });
+  writeFileSync(main, source);
+  expect(await start()).toMatchObject({ code: 0 });
+});
+
+test('launcher: what runs goes on with the build that it was started from', async () => {
+  pretendSetUp(checkout);
+  const main = join(checkout, 'cli', 'main.ts');
+  writeFileSync(join(checkout, 'cli', 'later.ts'), 'export const word = "first";\n');
+  writeFileSync(
+    main,
+    `process.stdout.write('up\\n');\nprocess.stdin.once('data', async () => { process.stdout.write((await import('./later.ts')).word); process.exit(); });\n`,
+  );
+  const held = spawn(join(checkout, 'switchyard'), [], {
+    env: { PATH: systemPath },
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  let said = '';
+  held.stdout.setEncoding('utf8').on('data', (text: string) => void (said += text));
+  await new Promise((resolve) => void held.stdout.once('data', resolve));
+  writeFileSync(main, 'process.exitCode = 5;\n');
+  rmSync(join(checkout, 'cli', 'later.ts'));
+  expect(await run(join(checkout, 'switchyard'), [])).toMatchObject({ code: 5 });
+  held.stdin.write('go on');
+  await new Promise((resolve) => void held.once('close', resolve));
+  expect(said).toBe('up\nfirst');
+});
+
+test('launcher: where the bundler has no build for the system, the programs run from their sources', async () => {
+  pretendSetUp(checkout);
+  rmSync(join(checkout, 'node_modules', 'rolldown'));
+  expect((await launch(['version'])).args).toEqual(['version']);
+  expect(existsSync(join(checkout, 'node_modules', '.switchyard', 'current'))).toBe(false);
 });
 
 test('launcher: .env in its own folder is read, and what the shell has set goes before it', async () => {

@@ -2,7 +2,6 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -32,7 +31,6 @@ import { eventually, makeRepository } from './yard-parts.ts';
 // variables and folders, as processes of this machine. Each path of a container is a folder of the test's; the name
 // `broker` is loopback. From top to bottom.
 const patienceMs = 60_000;
-const dashboard = 'observability/dashboard/dist';
 const compose = readCompose('compose.yaml');
 const stages = stagesOf(textOf('deploy/Dockerfile'));
 const image = stages.at(-1)!;
@@ -56,8 +54,7 @@ const containers = new Map<string, Container>();
 beforeAll(async () => {
   area = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard-compose-')));
   application = layOut(image, 'app');
-  linkPackages();
-  cpSync(join(buildPage(), dashboard), join(application, dashboard), { recursive: true });
+  takeBuilt(build());
   const [port, pagePort, socketPort] = [await freePort(), await freePort(), await freePort()];
   brokerPort = port;
   const config = parse(textOf('deploy/switchyard.yaml')) as Partial<Config> & { mesh: Config['mesh'] };
@@ -118,29 +115,37 @@ function layOut(stage: Stage, name: string): string {
   return folder;
 }
 
-/** Builds the page out of what its stage copies: an input that is missing there fails here. */
-function buildPage(): string {
-  const stage = stages.find(({ name }) => name === 'page')!;
-  const folder = layOut(stage, 'page');
+/** Runs the commands of the stage that builds, on what it copies: an input that is missing there fails here. */
+function build(): string {
+  const stage = stages.find(({ name }) => name === 'build')!;
+  const folder = layOut(stage, 'build');
   // `npm ci` is the one command of the stage that is not run: all packages are at hand.
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const [install, ...build] = stage.instructions.filter((one) => one.name === 'RUN').map(({ text }) => text);
+  mkdirSync(join(folder, 'node_modules'));
+  for (const name of readdirSync(join(root, 'node_modules')))
+    if (name !== '.switchyard')
+      symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+  const [install, ...commands] = stage.instructions
+    .filter((one) => one.name === 'RUN')
+    .flatMap(({ text }) => text.split(' && '));
   expect(install).toMatch(/^npm ci /);
-  expect(build).toEqual(['node setup/dashboard.mjs']);
-  execFileSync(process.execPath, ['setup/dashboard.mjs'], { cwd: folder, stdio: 'pipe' });
+  for (const command of commands) {
+    const [program, ...words] = command.split(' ');
+    expect(program).toBe('node');
+    execFileSync(process.execPath, words, { cwd: folder, stdio: 'pipe' });
+  }
   return folder;
 }
 
-/** The packages of the image: those that `npm ci --omit=dev` installs; of one that only tests or builds need, nothing. */
-function linkPackages(): void {
-  const { packages } = JSON.parse(textOf('package-lock.json')) as {
-    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
-  };
-  for (const [path, { dev, devOptional }] of Object.entries(packages)) {
-    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || devOptional || !existsSync(join(root, path)))
-      continue;
-    mkdirSync(dirname(join(application, path)), { recursive: true });
-    symlinkSync(join(root, path), join(application, path));
+/** What the image takes out of the stage that builds. */
+function takeBuilt(folder: string): void {
+  const copies = image.instructions.filter((one) => one.name === 'COPY' && one.flags['from'] === 'build');
+  expect(copies.length).toBeGreaterThan(2);
+  for (const { text } of copies) {
+    const [from, to] = text.split(' ') as [string, string];
+    cpSync(join(folder, from.replace(/^\/app/, '')), join(application, to), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
   }
 }
 

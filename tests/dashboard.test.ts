@@ -9,11 +9,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readCredential } from '../bus/credentials.ts';
 import type { Heartbeat } from '../bus/registry.ts';
 import type { MeshFile } from '../config/mesh-file.ts';
-import { checkoutRoot } from '../config/state.ts';
 import type { PageSession } from '../observability/query.ts';
 import { eventually } from './yard-parts.ts';
+import { builtProgram } from './built-program.ts';
 
-const main = join(checkoutRoot, 'cli/main.ts');
+const main = builtProgram('cli/main.ts');
 let area: string;
 let up: ChildProcess | undefined;
 let said = '';

@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { serverBinary } from '../bus/server-fixture.ts';
 import { findSandbox } from '../cli/find-sandbox.ts';
 import { environmentVariables } from '../config/environment.ts';
+import { checkoutRoot } from '../config/state.ts';
 import { namesSecret } from '../schemas/secrets.ts';
 
 /** Of what a person sets for Switchyard, only where programs are found reaches the tests. */
@@ -16,6 +19,7 @@ export function clean(environment: Record<string, string | undefined>): void {
 /** Runs once, before the first worker starts: fetches what the tests need, so that they do not race for it. */
 export async function setup(): Promise<void> {
   clean(process.env);
+  execFileSync(process.execPath, [join(checkoutRoot, 'setup/programs.mjs')], { stdio: 'inherit' });
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const { bubblewrap } = await findSandbox(process.env, say);
   if (bubblewrap) process.env['SWITCHYARD_BWRAP'] = bubblewrap;

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readPublicKeys } from '../bus/credentials.ts';
 import type { Child } from '../bus/launcher.ts';
 import type { PoolView } from '../cli/status-pools.ts';
-import { checkoutRoot } from '../config/state.ts';
 import { fetchLlama, tinyModel } from '../gpu-worker/engine-for-tests.ts';
 import { openCaller, type Caller, type CallRecord } from './model-calls.ts';
 import { violations } from './oracle.ts';
@@ -14,6 +13,7 @@ import { startOpenAiServer, type OpenAiServer } from './openai-server.ts';
 import { tinyShape } from './tiny-model.ts';
 import { environmentOf, eventually, startBare, type BareProcess } from './yard-parts.ts';
 import { namespace, openYard, streams, type Yard } from './yard.ts';
+import { builtProgram } from './built-program.ts';
 
 // Real llama.cpp in processes of their own, several of one pool and one of another; one mesh, used from top to bottom.
 const patienceMs = 120_000;
@@ -91,7 +91,7 @@ const allFree = (slots: number) =>
 /** Watches `switchyard status` until it shows pools that fit, then ends it as Ctrl-C does. */
 async function watchPools(fits: (pools: PoolView[]) => boolean): Promise<PoolView[]> {
   const words = ['status', '--watch', '--every', '500ms', '--json'];
-  const child = spawn(process.execPath, [join(checkoutRoot, 'cli/main.ts'), ...words], {
+  const child = spawn(process.execPath, [builtProgram('cli/main.ts'), ...words], {
     cwd: yard.area,
     env: { PATH: process.env['PATH'], HOME: yard.area, SWITCHYARD_STATE: yard.stateDirectory },
     stdio: ['ignore', 'pipe', 'inherit'],

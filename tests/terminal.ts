@@ -16,9 +16,9 @@ import { openClient, type Client } from '../bus/client.ts';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
-import { checkoutRoot } from '../config/state.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
 import { eventually, makeRepository } from './yard-parts.ts';
+import { builtProgram } from './built-program.ts';
 
 /** How a command ended and what it said. */
 export interface Ended {
@@ -131,7 +131,7 @@ export async function openTerminal(): Promise<Terminal> {
 }
 
 function launch(words: string[], cwd: string, env: Environment): Running {
-  const child = spawn(process.execPath, [join(checkoutRoot, 'cli/main.ts'), ...words], {
+  const child = spawn(process.execPath, [builtProgram('cli/main.ts'), ...words], {
     cwd,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

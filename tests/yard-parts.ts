@@ -7,6 +7,7 @@ import { mainOf } from '../bus/launcher.ts';
 import { checkoutRoot } from '../config/state.ts';
 import { shortType } from '../schemas/envelope.ts';
 import type { Role } from '../schemas/row.ts';
+import { builtProgram } from './built-program.ts';
 
 /** How long is waited for what must come: a bound for a slow machine with other things to do, never what makes a test pass. */
 export const patienceMs = 60_000;
@@ -77,7 +78,7 @@ export function startBare(
 ): BareProcess {
   const log = openSync(logFile, 'a', 0o600);
   const [file, ...args] = mainOf[role];
-  const started = spawn(process.execPath, [join(checkoutRoot, file!), ...args, '--state', stateDirectory], {
+  const started = spawn(process.execPath, [builtProgram(file!), ...args, '--state', stateDirectory], {
     cwd: checkoutRoot,
     stdio: ['ignore', log, log, 'ipc'],
     env,

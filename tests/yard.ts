@@ -22,6 +22,7 @@ import type { SubmitRequest } from '../schemas/request.ts';
 import { roles, type Role } from '../schemas/row.ts';
 import { streamNames } from '../schemas/subject.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
+import { builtProgram } from './built-program.ts';
 import { problemsOfTask } from './oracle.ts';
 import { adder, adderScript, adderTest, slotsTest } from './scenes.ts';
 import {
@@ -202,6 +203,7 @@ async function open(
   });
   const launcher = openLauncher({
     checkout: checkoutRoot,
+    fileOf: builtProgram,
     stateDirectory,
     logsDirectory: logs,
     args: [],

@@ -28,9 +28,10 @@ export default defineConfig({
     // wait for each other's processes.
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    // Generous, for a machine that has other things to do.
-    testTimeout: 90_000,
-    hookTimeout: 120_000,
+    // For what hangs: no test names a limit of its own, a slow machine with other things to do must not fail one.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 120_000 } },
     teardownTimeout: 10_000,
   },
 });

@@ -1,4 +1,5 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { openChecker } from '../schemas/checker.ts';
 import type { Reply } from '../schemas/call.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import { objectsIn, spoken } from './reply-text.ts';
@@ -13,7 +14,7 @@ export type Meaning =
   | { means: 'nothing valid'; correction: string };
 
 // Models write `null` for what they leave out, numbers as texts, and no empty lists: what is meant is clear.
-const ajv = new Ajv({ allErrors: true, strict: false, coerceTypes: true, useDefaults: true });
+const ajv = openChecker({ coerceTypes: true, useDefaults: true });
 const compiled = new Map<string, ValidateFunction>();
 
 /** What no schema can say: a result that speaks against itself, in a sentence for the model. */

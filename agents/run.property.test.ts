@@ -305,7 +305,6 @@ test.each([definitions.coder, definitions.reviewer])(
       { numRuns: 500 },
     );
   },
-  60_000,
 );
 
 test('run: replies that never end the work end it at its steps', () => {
@@ -375,4 +374,4 @@ test('run: every decision comes out equal when the journal alone is decided on a
     ),
     { numRuns: 100 },
   );
-}, 60_000);
+});

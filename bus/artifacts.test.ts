@@ -32,7 +32,7 @@ beforeAll(async () => {
   };
   [admin, coder, operator] = [await as(EVERYTHING.name), await as('coder'), await as('operator')];
   await ensureStreams(admin, 'yard', ['local'], 2000);
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const bus of [admin, coder, operator]) await bus?.connection.close();

@@ -14,7 +14,7 @@ const closing: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   server = await startTestServer();
   bus = await connect(server.url, 'test', { user: EVERYTHING.name, password: EVERYTHING.password });
-}, 60_000);
+});
 afterAll(async () => {
   await Promise.all(closing.map((close) => close()));
   await bus?.connection.close();

@@ -14,7 +14,7 @@ const log = openLog('test', 'silent');
 beforeAll(async () => {
   server = await startTestServer();
   bus = await connect(server.url, 'test', { user: EVERYTHING.name, password: EVERYTHING.password });
-}, 60_000);
+});
 afterAll(async () => {
   await bus?.connection.close();
   await server?.[Symbol.asyncDispose]();

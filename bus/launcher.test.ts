@@ -39,7 +39,7 @@ beforeAll(async () => {
     longestBackOffMs: 500,
     onDeath: (_child, how) => void deaths.push(how),
   });
-}, 60_000);
+});
 afterAll(async () => {
   await launcher?.stop();
   await bus?.connection.close();
@@ -62,20 +62,20 @@ test('launcher: gives back what a dead process held, once the broker knows that 
   expect(deaths).toEqual(['was killed by SIGKILL']);
   expect(heard).toEqual([]);
   stillThere.unsubscribe();
-  await expect.poll(() => heard, { timeout: 500 }).toEqual([['ack.one', '-NAK']]);
-  await expect.poll(() => launcher.children().map(({ pid }) => pid), { timeout: 5000 }).toHaveLength(1);
+  await expect.poll(() => heard).toEqual([['ack.one', '-NAK']]);
+  await expect.poll(() => launcher.children().map(({ pid }) => pid)).toHaveLength(1);
   expect(launcher.children()[0]!.pid).not.toBe(child.pid);
 });
 
 test('launcher: does not wait for ever for a broker that does not let go of a dead process', async () => {
-  await expect.poll(() => launcher.children()[0]?.process, { timeout: 5000 }).toBeDefined();
+  await expect.poll(() => launcher.children()[0]?.process).toBeDefined();
   const heard: string[] = [];
   const listening = bus.connection.subscribe('ack.one', {
     callback: (_, message) => void heard.push(message.string()),
   });
   const stillThere = bus.connection.subscribe('answers.here', { callback: () => {} });
   launcher.children()[0]!.kill('SIGKILL');
-  await expect.poll(() => heard, { timeout: 3000 }).toEqual(['-NAK']);
+  await expect.poll(() => heard).toEqual(['-NAK']);
   stillThere.unsubscribe();
   listening.unsubscribe();
 });
@@ -115,7 +115,7 @@ setInterval(() => {}, 1000);
   const child = await launcher.start('gpu-worker');
   child.kill('SIGKILL');
   const serving = () => launcher.children().find((one) => one.process === 'inference.3');
-  await expect.poll(serving, { timeout: 20_000 }).toBeDefined();
+  await expect.poll(serving).toBeDefined();
   const refused = 'refuses to start: gpu-worker: it needs 9 GB and 1 GB is free';
   expect(deaths.slice(before)).toEqual(['was killed by SIGKILL', refused, refused]);
 });

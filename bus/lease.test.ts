@@ -22,7 +22,7 @@ let bus: Bus;
 beforeAll(async () => {
   server = await startTestServer();
   bus = await connect(server.url, 'test', user);
-}, 60_000);
+});
 afterAll(async () => {
   await bus?.connection.close();
   await server?.[Symbol.asyncDispose]();

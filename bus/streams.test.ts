@@ -11,7 +11,7 @@ let bus: Bus;
 beforeAll(async () => {
   server = await startTestServer();
   bus = await connect(server.url, 'test', { user: EVERYTHING.name, password: EVERYTHING.password });
-}, 60_000);
+});
 afterAll(async () => {
   await bus?.connection.close();
   await server?.[Symbol.asyncDispose]();

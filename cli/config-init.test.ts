@@ -263,4 +263,4 @@ test('config init: off a terminal all that is found is taken, and what is writte
   expect(models.map((one) => one.name)).toContain('qwen3:8b');
   expect(readFileSync(file, 'utf8')).toContain('model: qwen3:8b');
   expect(await run('config', 'validate')).toContain(`valid: ${file}`);
-}, 90_000);
+});

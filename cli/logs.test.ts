@@ -44,7 +44,7 @@ test('logs: the lines about a task, of all processes, in the order of their time
   ]);
   expect(ask(state, 'a1eb')).toMatch(/00\.020 INFO {2}manager\.1 +task\.accepted {2}run=r1\n/);
   expect(ask(state, 'b1')).toContain('else');
-}, 60_000);
+});
 
 test('logs: what comes is read from where it stood, also of a file that was emptied meanwhile', async () => {
   const state = openState();

@@ -206,13 +206,13 @@ test('switchyard: config show names every source of what it shows', async () => 
   forbidInState(state, { repositories: [], tests: ['make surely'], setups: [] });
   keepOverrides(state, { mesh: {} });
   expect((await switchyard('config', 'show')).out).toBe(plain.out);
-}, 60_000);
+});
 
 test('switchyard: a model that up refuses is not among the models afterwards', async () => {
   const refused = await switchyard('up', '--model', 'http://127.0.0.1:1/v1#gone');
   expect(refused).toMatchObject({ code: 1, error: expect.stringContaining('cannot be used') });
   expect((await switchyard('config', 'show')).out).not.toContain('gone');
-}, 60_000);
+});
 
 test('switchyard: a mesh that died is an unreachable broker, not a stack trace', async () => {
   const dead = join(folder, 'dead');

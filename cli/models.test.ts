@@ -193,7 +193,7 @@ test('models: list, check and bench print tables, and --json the same for a prog
       },
     ],
   });
-}, 120_000);
+});
 
 test('models pull: fetches, compares with the sum of the hub, and prints lines that load', async () => {
   const to = join(folder, 'here');
@@ -219,4 +219,4 @@ test('models pull: fetches, compares with the sum of the hub, and prints lines t
     error: { problems: [expect.stringContaining('no such file')] },
   });
   expect(existsSync(join(to, 'gone.gguf'))).toBe(false);
-}, 120_000);
+});

@@ -18,8 +18,8 @@ beforeAll(async () => {
     HOME: yard.area,
     NODE_COMPILE_CACHE: join(yard.area, 'compiled'),
   };
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 interface Ended {
   code: number;
@@ -91,7 +91,7 @@ test('verbs: watch follows the queued task to its end once roles start, and exit
   expect(out).toContain('+export const add = (one, other) => one + other;');
   expect(out).toContain(`./switchyard apply ${queued}`);
   expect(code).toBe(0);
-}, 40_000);
+});
 
 test('verbs: fix allows what it names, and with --json ends in the one result', async () => {
   const other = yard.makeRepository('other', {
@@ -121,7 +121,7 @@ test('verbs: fix allows what it names, and with --json ends in the one result', 
   expect(result.notes).toEqual([expect.stringMatching(/1 .*uncommitted changes are left as they are/)]);
   expect(result.exitCode).toBe(code);
   expect(result.state).toBe('completed');
-}, 40_000);
+});
 
 test('verbs: list shows both, filters by state, and `latest` is the newest', async () => {
   const all = JSON.parse((await switchyard('list', '--json')).out) as { taskId: string }[];
@@ -198,7 +198,7 @@ test('verbs: a task that needs a person exits 7, and answer, resume and cancel s
   const cancelled = await switchyard('cancel', id, '--reason', 'enough', '--json');
   expect(JSON.parse(cancelled.out)).toEqual({ taskId: id, event: 'task.cancelled', state: 'cancelled' });
   expect((await switchyard('watch', id)).code).toBe(3);
-}, 40_000);
+});
 
 test('verbs: what fix is given is allowed only where it is a repository, and not after a rejection', async () => {
   const file = join(yard.stateDirectory, 'allowed.yaml');
@@ -222,7 +222,7 @@ test('verbs: what fix is given is allowed only where it is a repository, and not
     expect(code).toBe(5);
     expect(readFileSync(file, 'utf8')).toBe(before);
   }
-}, 40_000);
+});
 
 test('verbs: config allowed lists what was allowed, and --remove takes it back', async () => {
   const listed = await switchyard('config', 'allowed');
@@ -235,7 +235,7 @@ test('verbs: config allowed lists what was allowed, and --remove takes it back',
     code: 1,
     error: expect.stringContaining('was not allowed by naming it'),
   });
-}, 40_000);
+});
 
 test('verbs: the same source and id is the same task; a rejection gives every reason and exits 5', async () => {
   const words = [
@@ -279,7 +279,7 @@ test('verbs: what could not be handled is listed, shown and put back', async () 
       subject: string;
       body: string;
     }[];
-  await expect.poll(async () => (await letters()).length, { timeout: 60_000 }).toBe(1);
+  await expect.poll(async () => (await letters()).length).toBe(1);
   const [letter] = await letters();
   expect(letter).toMatchObject({ subject: `${namespace}.submit`, body: 'this is no JSON' });
   expect(await switchyard('dead', 'show', letter!.id.slice(0, 6))).toMatchObject({
@@ -287,10 +287,10 @@ test('verbs: what could not be handled is listed, shown and put back', async () 
     out: expect.stringMatching(/JSON/),
   });
   expect(await switchyard('dead', 'retry', letter!.id)).toMatchObject({ code: 0 });
-  await expect.poll(async () => (await letters()).length, { timeout: 60_000 }).toBe(2);
+  await expect.poll(async () => (await letters()).length).toBe(2);
   expect((await switchyard('status')).out).toContain('2 dead letters');
   expect((await switchyard('dead', 'show', 'zzz')).code).toBe(1);
-}, 40_000);
+});
 
 test('verbs: replay prints the record in order, and every decision comes out equal', async () => {
   const { code, out } = await switchyard('replay', queued, '--json');
@@ -306,7 +306,7 @@ test('verbs: replay prints the record in order, and every decision comes out equ
       out: expect.stringMatching(/^equal: /),
     });
   }
-}, 40_000);
+});
 
 test('verbs: replay --verify finds an entry that nobody signed', async () => {
   const forged = { ...exampleEvent('task.cancelled'), subject: queued };

@@ -1,6 +1,7 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import { closest, distance } from 'fastest-levenshtein';
 import type { TSchema } from 'typebox';
+import { openChecker } from '../schemas/checker.ts';
 import { acceptedBy, type OptionSchema } from './accepted.ts';
 import type { Path } from './yaml-file.ts';
 
@@ -10,7 +11,7 @@ export interface Problem {
   what: string;
 }
 
-const ajv = new Ajv({ allErrors: true, strict: false, useDefaults: true, verbose: true });
+const ajv = openChecker({ useDefaults: true, verbose: true });
 const compiled = new WeakMap<object, ValidateFunction>();
 
 /** Fills in the defaults (in `data` itself) and says everything that is wrong; empty = valid. */

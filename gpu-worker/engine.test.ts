@@ -274,7 +274,7 @@ test('engine: a cancelled call ends at once and frees its slot', async () => {
     onText: () => controller.abort(),
   });
   await expect(call).rejects.toMatchObject({ kind: 'permanent', message: 'the call was cancelled' });
-  await expect.poll(() => engine.figures().freeSlots, { timeout: 20_000 }).toBe(4);
+  await expect.poll(() => engine.figures().freeSlots).toBe(4);
   const before = engine.figures().outputTokens;
   const cancelled = engine.complete(requestOf('Write.'), { signal: AbortSignal.abort(), onText: () => {} });
   await expect(cancelled).rejects.toMatchObject({ message: 'the call was cancelled' });
@@ -287,12 +287,12 @@ test('engine: more calls than slots wait their turn, and one that is cancelled m
   const controller = new AbortController();
   const calls = Array.from({ length: 8 }, () => ask(request));
   const waiting = engine.complete(request, { signal: controller.signal, onText: () => {} });
-  await expect.poll(() => engine.figures().queued, { interval: 1, timeout: 20_000 }).toBeGreaterThan(0);
+  await expect.poll(() => engine.figures().queued, { interval: 1 }).toBeGreaterThan(0);
   expect(engine.figures().freeSlots).toBe(0);
   controller.abort();
   await expect(waiting).rejects.toMatchObject({ message: 'the call was cancelled' });
   expect((await Promise.all(calls)).map((reply) => reply.finish)).toEqual(Array(8).fill('stop'));
-  await expect.poll(() => engine.figures(), { timeout: 20_000 }).toMatchObject({ freeSlots: 4, queued: 0 });
+  await expect.poll(() => engine.figures()).toMatchObject({ freeSlots: 4, queued: 0 });
 });
 
 test('engine: embeddings have length 1, are the same again, and tell texts apart', async () => {

@@ -33,7 +33,7 @@ test('figures: on cards they hold the memory that is taken and the utilisation o
   playCards(`[ "$*" = '--query-gpu=utilization.gpu --format=csv,noheader,nounits' ] && printf '37\\n81\\n'`);
   const figures = figuresOf(loadedOn(5e9));
   await expect
-    .poll(() => figures.now(), { timeout: 60_000 })
+    .poll(() => figures.now())
     .toMatchObject({ gpuMemoryBytes: 5e9, gpuUtilisation: 81, threads: 3, slots: 4, freeSlots: 4 });
   figures.stop();
 });
@@ -41,7 +41,7 @@ test('figures: on cards they hold the memory that is taken and the utilisation o
 test('figures: what a card or its program does not tell is left out, and without a card nobody is asked', async () => {
   playCards('exit 9');
   const figures = figuresOf(loadedOn(5e9));
-  await expect.poll(() => figures.now(), { timeout: 60_000 }).toMatchObject({ gpuMemoryBytes: 5e9 });
+  await expect.poll(() => figures.now()).toMatchObject({ gpuMemoryBytes: 5e9 });
   expect(figures.now()).not.toHaveProperty('gpuUtilisation');
   figures.stop();
 

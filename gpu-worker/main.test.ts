@@ -11,7 +11,6 @@ import { fetchLlama, tinyModel } from './engine-for-tests.ts';
 import { allowedCpus } from './threads.ts';
 
 // One mesh, used from top to bottom.
-const patienceMs = 60_000;
 const model = tinyModel();
 let yard: Yard;
 
@@ -31,11 +30,11 @@ beforeAll(async () => {
     pools: ['noise'],
     overrides: { models: { noise }, roles: { coder: ['noise'] } },
   });
-}, patienceMs);
+});
 afterAll(async () => {
   await yard?.stop();
   model.remove();
-}, patienceMs);
+});
 
 async function heartbeats(): Promise<Heartbeat[]> {
   const bucket = await new Kvm(yard.admin.jetstream).open(registryBucket(namespace));
@@ -47,102 +46,77 @@ async function heartbeats(): Promise<Heartbeat[]> {
   return living;
 }
 
-test(
-  'gpu-worker: says what it serves and how it does, and answers what a coder asks',
-  { timeout: patienceMs },
-  async () => {
-    const child = await yard.launcher.start('gpu-worker', ['--model', 'noise']);
-    const told = await eventually(
-      async () => (await heartbeats()).find((one) => one.process === child.process)?.models?.[0],
-      'its heartbeat',
-    );
-    expect(told).toMatchObject({
-      name: 'noise',
-      pool: 'noise',
-      backend: 'llama',
-      quantisation: 'F32',
-      contextTokens: 8192,
-      maxTokens: 256,
-      slots: 2,
-      freeSlots: 2,
-      queued: 0,
-      threads: 1,
-      capabilities: expect.arrayContaining(['tools', 'json-schema', 'embeddings']) as unknown,
-    });
-    expect(told.memoryBytes).toBeGreaterThan(50_000_000);
+test('gpu-worker: says what it serves and how it does, and answers what a coder asks', async () => {
+  const child = await yard.launcher.start('gpu-worker', ['--model', 'noise']);
+  const told = await eventually(
+    async () => (await heartbeats()).find((one) => one.process === child.process)?.models?.[0],
+    'its heartbeat',
+  );
+  expect(told).toMatchObject({
+    name: 'noise',
+    pool: 'noise',
+    backend: 'llama',
+    quantisation: 'F32',
+    contextTokens: 8192,
+    maxTokens: 256,
+    slots: 2,
+    freeSlots: 2,
+    queued: 0,
+    threads: 1,
+    capabilities: expect.arrayContaining(['tools', 'json-schema', 'embeddings']) as unknown,
+  });
+  expect(told.memoryBytes).toBeGreaterThan(50_000_000);
 
-    const taskId = await yard.submit();
-    const answered = await yard.until(
-      taskId,
-      (_, type) => type === 'call.completed' || type === 'call.failed',
-      40_000,
-    );
-    expect(answered.event.data).toMatchObject({ backend: 'llama', model: 'noise' });
-    await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
-  },
-);
+  const taskId = await yard.submit();
+  const answered = await yard.until(taskId, (_, type) => type === 'call.completed' || type === 'call.failed');
+  expect(answered.event.data).toMatchObject({ backend: 'llama', model: 'noise' });
+  await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
+});
 
-test(
-  'gpu-worker: one that a signal kills, as native code dies, is replaced and answers again',
-  { timeout: patienceMs },
-  async () => {
-    const before = yard.launcher.children().find((child) => child.program === 'gpu-worker')!;
-    before.kill('SIGSEGV');
-    const after = await eventually(
-      async () =>
-        yard.launcher
-          .children()
-          .find((child) => child.program === 'gpu-worker' && child.process && child.pid !== before.pid),
-      'another worker',
-      30_000,
-    );
-    expect(readFileSync(after.logFile, 'utf8')).toContain('the model is loaded');
-    const taskId = await yard.submit();
-    const answered = await yard.until(
-      taskId,
-      (_, type) => type === 'call.completed' || type === 'call.failed',
-      40_000,
-    );
-    expect(answered.event.data).toMatchObject({ backend: 'llama' });
-    await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
-  },
-);
+test('gpu-worker: one that a signal kills, as native code dies, is replaced and answers again', async () => {
+  const before = yard.launcher.children().find((child) => child.program === 'gpu-worker')!;
+  before.kill('SIGSEGV');
+  const after = await eventually(
+    async () =>
+      yard.launcher
+        .children()
+        .find((child) => child.program === 'gpu-worker' && child.process && child.pid !== before.pid),
+    'another worker',
+  );
+  expect(readFileSync(after.logFile, 'utf8')).toContain('the model is loaded');
+  const taskId = await yard.submit();
+  const answered = await yard.until(taskId, (_, type) => type === 'call.completed' || type === 'call.failed');
+  expect(answered.event.data).toMatchObject({ backend: 'llama' });
+  await yard.client.request('task.cancel', { taskId, reason: 'enough noise' });
+});
 
 test.each([
   [['--model', 'scripted'], /the model scripted is of the backend scripted/],
   [['--model', 'nois'], /--model nois is no model.*did you mean "noise"/],
   [['--model', 'FILE', '--slots', '0'], /--slots: found 0; accepted: a whole number from 1 to 256/],
   [['--model', '/none/such.gguf'], /\/none\/such\.gguf is not there/],
-])(
-  'gpu-worker: %j is refused with exit code 2, which needs no second try',
-  { timeout: patienceMs },
-  (given, says) => {
-    const args = given.map((one) => (one === 'FILE' ? model.file : one));
-    const main = builtProgram('gpu-worker/main.ts');
-    const ended = spawnSync(process.execPath, [main, '--state', yard.stateDirectory, ...args], {
-      encoding: 'utf8',
-    });
-    expect(ended.stderr).toMatch(says);
-    expect(ended.status).toBe(2);
-  },
-);
+])('gpu-worker: %j is refused with exit code 2, which needs no second try', (given, says) => {
+  const args = given.map((one) => (one === 'FILE' ? model.file : one));
+  const main = builtProgram('gpu-worker/main.ts');
+  const ended = spawnSync(process.execPath, [main, '--state', yard.stateDirectory, ...args], {
+    encoding: 'utf8',
+  });
+  expect(ended.stderr).toMatch(says);
+  expect(ended.status).toBe(2);
+});
 
-test(
-  'gpu-worker: it is bound to the processors it is told, and one whose pool has workers with another model is refused, whatever the configuration says',
-  { timeout: patienceMs },
-  async () => {
-    const last = allowedCpus()?.at(-1);
-    const bound = last === undefined ? [] : ['--cpus', String(last)];
-    const one = await yard.launcher.start('gpu-worker', ['--model', model.file, '--pool', 'spare', ...bound]);
-    // On a system that tells, it is seen on the way that it computes where it was told to, with all its threads.
-    const threads = last === undefined ? [] : readdirSync(`/proc/${one.pid}/task`);
-    for (const thread of threads)
-      expect(readFileSync(`/proc/${one.pid}/task/${thread}/status`, 'utf8')).toMatch(
-        new RegExp(`^Cpus_allowed_list:\\s*${last}$`, 'm'),
-      );
-    const args = ['--model', model.file, '--pool', 'spare', '--name', 'other'];
-    await expect(yard.launcher.start('gpu-worker', args)).rejects.toThrow(
-      /a worker of this mesh serves noise in the pool spare, and a pool of gpu-workers has one model/,
+test('gpu-worker: it is bound to the processors it is told, and one whose pool has workers with another model is refused, whatever the configuration says', async () => {
+  const last = allowedCpus()?.at(-1);
+  const bound = last === undefined ? [] : ['--cpus', String(last)];
+  const one = await yard.launcher.start('gpu-worker', ['--model', model.file, '--pool', 'spare', ...bound]);
+  // On a system that tells, it is seen on the way that it computes where it was told to, with all its threads.
+  const threads = last === undefined ? [] : readdirSync(`/proc/${one.pid}/task`);
+  for (const thread of threads)
+    expect(readFileSync(`/proc/${one.pid}/task/${thread}/status`, 'utf8')).toMatch(
+      new RegExp(`^Cpus_allowed_list:\\s*${last}$`, 'm'),
     );
-  },
-);
+  const args = ['--model', model.file, '--pool', 'spare', '--name', 'other'];
+  await expect(yard.launcher.start('gpu-worker', args)).rejects.toThrow(
+    /a worker of this mesh serves noise in the pool spare, and a pool of gpu-workers has one model/,
+  );
+});

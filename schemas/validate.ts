@@ -1,9 +1,10 @@
-import { Ajv, type ValidateFunction } from 'ajv';
+import type { ValidateFunction } from 'ajv';
 import { findRow, rowOfCloudEventType } from './catalogue.ts';
+import { openChecker } from './checker.ts';
 import type { Envelope } from './envelope.ts';
 import { shortType } from './envelope.ts';
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+const ajv = openChecker();
 ajv.addFormat('uuid', /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i);
 
 const compiled = new Map<string, ValidateFunction>();

@@ -237,4 +237,4 @@ test('npm start: it sets up, then is the launcher with the demo: .env, arguments
   await new Promise((resolve) => void held.stdout.once('data', resolve));
   held.kill('SIGTERM');
   expect(await new Promise((resolve) => void held.once('close', resolve))).toBe(9);
-}, 30_000);
+});

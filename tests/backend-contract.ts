@@ -96,7 +96,7 @@ const verdictSchema = {
 };
 
 /** Generous: only against a test that would hang. */
-const patienceMs = 20_000;
+const patienceMs = 60_000;
 
 const tools: ModelRequest['tools'] = [
   {
@@ -388,7 +388,7 @@ export function backendContract(name: string, start: () => Promise<ContractSubje
       });
       // The whole reply would take twice as long.
       expect(performance.now() - cancelledAt).toBeLessThan(15_000);
-      await expect.poll(() => subject.calls().lastAborted, { timeout: patienceMs }).toBe(true);
+      await expect.poll(() => subject.calls().lastAborted).toBe(true);
     });
 
     contract('cancelled-before', 'cancelled before it began: asks nothing', async () => {

@@ -11,7 +11,6 @@ import { freePort, openTerminal, resultOf, type Ended, type Terminal, type Up } 
 import { eventually, followUntil, git } from './yard-parts.ts';
 
 // One mesh for all that is asked of it, used from top to bottom.
-const patienceMs = 60_000;
 
 let terminal: Terminal;
 let up: Up;
@@ -46,8 +45,8 @@ beforeAll(async () => {
       },
     }),
   ]);
-}, patienceMs);
-afterAll(() => terminal?.close(), patienceMs);
+});
+afterAll(() => terminal?.close());
 
 const submit = (repository: string, ...words: string[]) =>
   up.switchyard(['submit', '--repo', repository, '--json', ...words]);
@@ -183,8 +182,8 @@ test('bad input: what is not committed is said, left out and left alone', async 
   const taskId = ended.out.trim();
   expect(
     shortType(
-      (await followUntil(up.client, taskId, (_one, type) => /^task\.(completed|paused)/.test(type), 60_000))
-        .event.type,
+      (await followUntil(up.client, taskId, (_one, type) => /^task\.(completed|paused)/.test(type))).event
+        .type,
     ),
   ).toBe('task.completed');
   expect(git(repository, 'status', '--porcelain')).toBe('M add.js\n?? new.js');
@@ -225,24 +224,20 @@ test('bad input: a task for which no model is named is not begun', async () => {
   expect(ended.error).not.toContain('is up after');
 });
 
-test(
-  'bad input: a model that is down pauses the task, and the address is named',
-  async () => {
-    const repository = terminal.makeRepository('allowed/modelless', adder);
-    const ended = await submit(repository, '--test', adderTest, '--model', 'down', '--watch');
-    expect(ended).toMatchObject({ code: 7 });
-    const { taskId, pause } = resultOf<{
-      taskId: string;
-      pause: { kind: string; reason: string; mend: string };
-    }>(ended);
-    expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId}` });
-    expect(pause.reason).toContain(`127.0.0.1:${deadPort}`);
-    expect(await up.switchyard(['resume', taskId, '--model', 'scripted', '--watch'])).toMatchObject({
-      code: 0,
-    });
-  },
-  patienceMs,
-);
+test('bad input: a model that is down pauses the task, and the address is named', async () => {
+  const repository = terminal.makeRepository('allowed/modelless', adder);
+  const ended = await submit(repository, '--test', adderTest, '--model', 'down', '--watch');
+  expect(ended).toMatchObject({ code: 7 });
+  const { taskId, pause } = resultOf<{
+    taskId: string;
+    pause: { kind: string; reason: string; mend: string };
+  }>(ended);
+  expect(pause).toMatchObject({ kind: 'model', mend: `./switchyard resume ${taskId}` });
+  expect(pause.reason).toContain(`127.0.0.1:${deadPort}`);
+  expect(await up.switchyard(['resume', taskId, '--model', 'scripted', '--watch'])).toMatchObject({
+    code: 0,
+  });
+});
 
 // Starting a mesh, and reaching one.
 
@@ -321,7 +316,7 @@ test('bad input: a broker that is too old, or not there, is named with what is n
   } finally {
     server.close();
   }
-}, 120_000);
+});
 
 test('bad input: a broken switchyard.yaml names line, field, accepted values and the nearest spelling', async () => {
   const file = join(terminal.area, 'broken.yaml');
@@ -463,14 +458,14 @@ test('bad input: a disk that fills up in the middle of a task is said, and once 
         '--json',
       ];
       const { taskId } = resultOf<{ taskId: string }>(await mesh.switchyard(words));
-      await followUntil(mesh.client, taskId, (_one, type) => type === 'call.intended', 60_000);
+      await followUntil(mesh.client, taskId, (_one, type) => type === 'call.intended');
       fill(0);
       // The model's answer cannot be stored.
-      await mesh.says(/disk that holds \S+ is full.*nothing that was accepted is lost/i, 60_000);
+      await mesh.says(/disk that holds \S+ is full.*nothing that was accepted is lost/i);
       const refused = await mesh.switchyard(['submit', '--repo', repository, '--test', adderTest]);
       expect(refused).toMatchObject({ code: 1, error: expect.stringMatching(/disk that holds \S+ is full/) });
       empty();
-      await mesh.says(/room again/, 60_000);
+      await mesh.says(/room again/);
       expect(await mesh.switchyard(['watch', taskId])).toMatchObject({ code: 0 });
       expect(resultOf(await mesh.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
         isEqual: true,
@@ -479,4 +474,4 @@ test('bad input: a disk that fills up in the middle of a task is said, and once 
       await mesh.ended;
     },
   );
-}, 90_000);
+});

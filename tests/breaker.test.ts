@@ -25,11 +25,11 @@ beforeAll(async () => {
     pools: ['flaky'],
     overrides: { models: { flaky }, roles: { coder: ['flaky', 'scripted'] } },
   });
-}, 60_000);
+});
 afterAll(async () => {
   await yard?.stop();
   await server?.close();
-}, 120_000);
+});
 
 /** The changes of the breaker, as anybody may read them in the record. */
 async function changes() {
@@ -88,4 +88,4 @@ test('breaker: a pool that fails is passed over until it answers its probe, and 
     const { problems } = await verifyTask(await yard.client.readRaw(taskId), { namespace });
     expect(problems).toEqual([]);
   }
-}, 120_000);
+});

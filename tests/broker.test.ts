@@ -16,8 +16,8 @@ const roles: Role[] = ['manager', 'router', 'inference', 'coder', 'reviewer'];
 let yard: Yard;
 beforeAll(async () => {
   yard = await openYard({ processes: {}, sweepMs: 2000 });
-}, 120_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 /** Waits until nothing is in the inbox but timers. */
 async function isIdle(): Promise<void> {
@@ -53,7 +53,7 @@ test('broker: what is submitted while only the broker runs, even bare, is done w
     expect(await yard.ended(one)).toBe('task.completed');
     await sound(one);
   }
-}, 120_000);
+});
 
 test('broker: the same source and id is the same task, fifty times, within every window and after', async () => {
   await rolesServe();
@@ -70,7 +70,7 @@ test('broker: the same source and id is the same task, fifty times, within every
   await isIdle();
   expect((await yard.client.taskJournals()).filter((task) => task.taskId === taskId)).toHaveLength(1);
   await sound(taskId);
-}, 120_000);
+});
 
 test('broker: a copy of every message, late and in another order, changes nothing and does not breed', async () => {
   await rolesServe();
@@ -102,7 +102,7 @@ test('broker: a copy of every message, late and in another order, changes nothin
   subscription.unsubscribe();
   await isIdle();
   for (const taskId of taskIds) await sound(taskId);
-}, 120_000);
+});
 
 test('broker: killed with kill -9 in the middle of a task and started again, the task goes on', async () => {
   await rolesServe();
@@ -123,7 +123,7 @@ test('broker: killed with kill -9 in the middle of a task and started again, the
     expect(await yard.ended(taskId)).toBe('task.completed');
     await sound(taskId);
   }
-}, 120_000);
+});
 
 test('broker: given back an older copy of its store, it fences nobody for ever, and what was lost is done again', async () => {
   await rolesServe();
@@ -146,4 +146,4 @@ test('broker: given back an older copy of its store, it fences nobody for ever, 
     (first.at(-1)!.event.data as { commit: string }).commit,
   );
   await sound(taskId);
-}, 120_000);
+});

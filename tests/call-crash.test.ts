@@ -11,8 +11,8 @@ beforeAll(async () => {
   // Whoever is on the coder's first call dies as native code dies, one worker after the other.
   const crashes = Array.from({ length: most }, (_, index) => `acted=answer.${index + 1}:crash`);
   yard = await openYard({ faults: { inference: crashes } });
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 test('crash: a call on which worker after worker dies of SIGSEGV is given up with the reason, not the worker', async () => {
   const taskId = await yard.submit();
@@ -32,4 +32,4 @@ test('crash: a call on which worker after worker dies of SIGSEGV is given up wit
   expect(replayed.problems).toEqual([]);
   const next = await yard.submit();
   expect(await yard.ended(next)).toBe('task.completed');
-}, 60_000);
+});

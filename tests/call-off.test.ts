@@ -9,11 +9,11 @@ beforeAll(async () => {
   models = await startOpenAiServer({ behave: () => ({ kind: 'hang' }) });
   const hanging = { backend: 'openai' as const, model: 'hanging', pool: 'scripted', url: models.url };
   yard = await openYard({ slots: { inference: 1 }, overrides: { models: { hanging } } });
-}, 60_000);
+});
 afterAll(async () => {
   await yard?.stop();
   await models?.close();
-}, 120_000);
+});
 
 test('calling off: a worker whose only slot is taken by the call hears of it all the same', async () => {
   const taskId = await yard.submit({ model: 'hanging' });
@@ -21,4 +21,4 @@ test('calling off: a worker whose only slot is taken by the call hears of it all
   await yard.client.request('task.cancel', { taskId, reason: 'no longer wanted' });
   await eventually(() => asked.aborted, 'the call to be hung up');
   expect(await yard.ended(taskId)).toBe('task.cancelled');
-}, 60_000);
+});

@@ -25,12 +25,11 @@ import { filesCopied, stagesOf, type Stage } from './compose/dockerfile.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
 import { freePort } from './terminal.ts';
 import { root, textOf } from './tree.ts';
-import { eventually, makeRepository } from './yard-parts.ts';
+import { eventually, makeRepository, patienceMs } from './yard-parts.ts';
 
 // What compose.yaml and the images say, without an engine: the files that the image holds, the same entry point, words,
 // variables and folders, as processes of this machine. Each path of a container is a folder of the test's; the name
 // `broker` is loopback. From top to bottom.
-const patienceMs = 60_000;
 const compose = readCompose('compose.yaml');
 const stages = stagesOf(textOf('deploy/Dockerfile'));
 const image = stages.at(-1)!;
@@ -97,13 +96,13 @@ beforeAll(async () => {
     NODE_COMPILE_CACHE: join(area, 'compiled'),
     ...(sandbox.level === 'none' ? {} : { SWITCHYARD_BWRAP: sandbox.bwrap }),
   };
-}, patienceMs);
+});
 
 afterAll(async () => {
   for (const { child } of containers.values()) child.kill('SIGKILL');
   await Promise.all([...containers.values()].map((one) => one.ended));
   if (area) rmSync(area, { recursive: true, force: true, maxRetries: 5 });
-}, patienceMs);
+});
 
 /** A folder that holds what a stage copies, and nothing else. */
 function layOut(stage: Stage, name: string): string {
@@ -250,40 +249,32 @@ async function healthy(name: string): Promise<void> {
 const credentialsIn = (name: string) => readdirSync(join(area, 'volumes', name, 'credentials')).toSorted();
 const prepare = () => run('prepare', ...wordsOf(compose.services['prepare']!.command));
 
-test(
-  'compose run: the one-shot service makes a folder for each role with its own credentials, and again the same',
-  async () => {
-    expect(await prepare()).toMatchObject({ code: 0 });
-    for (const role of roles)
-      expect(credentialsIn(role)).toEqual([`${role}.json`, 'public-keys.json'].toSorted());
-    const before = readFileSync(join(area, 'volumes/coder/credentials/coder.json'), 'utf8');
-    expect(await prepare()).toMatchObject({ code: 0 });
-    expect(readFileSync(join(area, 'volumes/coder/credentials/coder.json'), 'utf8')).toBe(before);
-    expect(await run('coder', 'healthy')).toMatchObject({ code: 1 });
-  },
-  patienceMs,
-);
+test('compose run: the one-shot service makes a folder for each role with its own credentials, and again the same', async () => {
+  expect(await prepare()).toMatchObject({ code: 0 });
+  for (const role of roles)
+    expect(credentialsIn(role)).toEqual([`${role}.json`, 'public-keys.json'].toSorted());
+  const before = readFileSync(join(area, 'volumes/coder/credentials/coder.json'), 'utf8');
+  expect(await prepare()).toMatchObject({ code: 0 });
+  expect(readFileSync(join(area, 'volumes/coder/credentials/coder.json'), 'utf8')).toBe(before);
+  expect(await run('coder', 'healthy')).toMatchObject({ code: 1 });
+});
 
-test(
-  'compose run: the broker and every role become healthy, and a task is completed',
-  async () => {
-    up('broker');
-    await healthy('broker');
-    for (const role of roles) up(role);
-    await Promise.all(roles.map(healthy));
-    const words = ['submit', '--repo', '/repositories/adder', '--test', adderTest, '--watch'];
-    const watched = await run('broker', ...words);
-    expect(watched, watched.out).toMatchObject({ code: 0 });
-    const status = await run('broker', 'status', '--json');
-    const { processes } = JSON.parse(status.out) as { processes: { role: string }[] };
-    expect(processes.map(({ role }) => role).toSorted()).toEqual([...roles, 'observer'].toSorted());
-    const link = await run('broker', 'dashboard');
-    const [, page] = /^(http:\/\/127\.0\.0\.1:\d+\/)#token=/.exec(link.out)!;
-    expect(await (await fetch(page!)).text()).toContain('<script');
-    expect((await fetch(`${page}session`, { method: 'POST' })).status).not.toBe(200);
-  },
-  patienceMs * 2,
-);
+test('compose run: the broker and every role become healthy, and a task is completed', async () => {
+  up('broker');
+  await healthy('broker');
+  for (const role of roles) up(role);
+  await Promise.all(roles.map(healthy));
+  const words = ['submit', '--repo', '/repositories/adder', '--test', adderTest, '--watch'];
+  const watched = await run('broker', ...words);
+  expect(watched, watched.out).toMatchObject({ code: 0 });
+  const status = await run('broker', 'status', '--json');
+  const { processes } = JSON.parse(status.out) as { processes: { role: string }[] };
+  expect(processes.map(({ role }) => role).toSorted()).toEqual([...roles, 'observer'].toSorted());
+  const link = await run('broker', 'dashboard');
+  const [, page] = /^(http:\/\/127\.0\.0\.1:\d+\/)#token=/.exec(link.out)!;
+  expect(await (await fetch(page!)).text()).toContain('<script');
+  expect((await fetch(`${page}session`, { method: 'POST' })).status).not.toBe(200);
+});
 
 test('compose run: variables come through to the role, and keys of models to the one that asks models', async () => {
   const environmentOf = (name: string) => {
@@ -302,19 +293,15 @@ test('compose run: variables come through to the role, and keys of models to the
   expect(coder).not.toContain('--env-file');
 });
 
-test(
-  'compose run: each of them ends by itself when it is told to, within its time',
-  async () => {
-    const names = [...roles, 'broker'];
-    for (const name of names) {
-      const { child, ended } = containers.get(name)!;
-      const limitMs = parseInt(compose.services[name]!.stop_grace_period!, 10) * 1000;
-      expect(limitMs).toBeGreaterThan(10_000);
-      child.kill('SIGTERM');
-      if (name === roles.at(-1))
-        for (const role of roles) expect((await containers.get(role)!.ended).code).toBe(0);
-      if (name === 'broker') expect((await ended).code).toBe(0);
-    }
-  },
-  patienceMs,
-);
+test('compose run: each of them ends by itself when it is told to, within its time', async () => {
+  const names = [...roles, 'broker'];
+  for (const name of names) {
+    const { child, ended } = containers.get(name)!;
+    const limitMs = parseInt(compose.services[name]!.stop_grace_period!, 10) * 1000;
+    expect(limitMs).toBeGreaterThan(10_000);
+    child.kill('SIGTERM');
+    if (name === roles.at(-1))
+      for (const role of roles) expect((await containers.get(role)!.ended).code).toBe(0);
+    if (name === 'broker') expect((await ended).code).toBe(0);
+  }
+});

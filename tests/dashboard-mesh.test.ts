@@ -8,10 +8,9 @@ import { accessibilityProblems, collectErrors, overflowPixels } from './browser/
 import { buildPage } from './browser/page-server.ts';
 import { startOpenAiServer, type OpenAiServer } from './openai-server.ts';
 import { slotsExample, slotsScript, slotsTest } from './scenes.ts';
-import { eventually } from './yard-parts.ts';
+import { eventually, patienceMs } from './yard-parts.ts';
 import { openYard, type Yard } from './yard.ts';
 
-const limitMs = 30_000;
 let browser: Browser | { missing: string };
 let yard: Yard | undefined;
 let models: OpenAiServer | undefined;
@@ -38,7 +37,7 @@ afterAll(async () => {
   if (browser && !isMissing(browser)) await browser.close();
   await yard?.stop();
   await models?.close();
-}, 120_000);
+});
 beforeEach((context) => {
   if (isMissing(browser)) context.skip(`no Chromium: ${browser.missing}`);
 });
@@ -49,7 +48,7 @@ async function openPage(): Promise<{ page: Page; errors: string[]; close(): Prom
     viewport: { width: 1280, height: 1600 },
     colorScheme: 'dark',
   });
-  context.setDefaultTimeout(limitMs);
+  context.setDefaultTimeout(patienceMs);
   const page = await context.newPage();
   const errors = collectErrors(page);
   await page.goto(await freshLink(yard!.stateDirectory, yard!.pagePort));
@@ -76,7 +75,7 @@ test('page of a mesh: without the link nothing is told, and the link leaves the 
   const asked: string[] = [];
   page.on('websocket', (socket) => asked.push(socket.url()));
   await page.goto(`http://127.0.0.1:${yard!.pagePort}/`);
-  await page.getByRole('alert').getByText('Not let in').waitFor({ timeout: limitMs });
+  await page.getByRole('alert').getByText('Not let in').waitFor({ timeout: patienceMs });
   expect(asked).toEqual([]);
   await context.close();
 
@@ -87,7 +86,7 @@ test('page of a mesh: without the link nothing is told, and the link leaves the 
   await let_in.reload();
   await isLive(let_in);
   await close();
-}, 60_000);
+});
 
 test('page of a mesh: an address that names no task says so, and follows the mesh all the same', async () => {
   const { page, errors, close } = await openPage();
@@ -98,7 +97,7 @@ test('page of a mesh: an address that names no task says so, and follows the mes
   expect(await page.getByRole('alert').count()).toBe(0);
   expect(errors).toEqual([]);
   await close();
-}, 60_000);
+});
 
 test('page of a mesh: a task appears, is followed to its end, and is found by filters', async () => {
   const { page, errors, close } = await openPage();
@@ -106,15 +105,15 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
   await page.getByRole('heading', { name: 'First of two' }).waitFor();
   await page.getByRole('heading', { name: 'First of two' }).getByRole('link').click();
   await page.getByRole('treegrid').waitFor();
-  expect(await yard!.ended(taskId, limitMs)).toBe('task.completed');
+  expect(await yard!.ended(taskId)).toBe('task.completed');
   await page.getByText('completed').first().waitFor();
   const recorded = await yard!.events(taskId);
-  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  await expect.poll(() => eventsShown(page)).toBe(recorded.length);
   await page.getByRole('treegrid').getByText('changes asked').first().waitFor();
   expect(await accessibilityProblems(page)).toEqual([]);
 
   const other = await submitSlots('Second of two');
-  await yard!.ended(other, limitMs);
+  await yard!.ended(other);
   await page.getByRole('link', { name: 'Switchyard, all tasks' }).click();
   await page.getByText('2 tasks').waitFor();
   await page.getByLabel('Text in goal').fill('first');
@@ -149,14 +148,14 @@ test('page of a mesh: a task appears, is followed to its end, and is found by fi
   expect(await accessibilityProblems(page)).toEqual([]);
   expect(errors).toEqual([]);
   await close();
-}, 120_000);
+});
 
 test('page of a mesh: a broker that is killed is said to be gone, and what happened meanwhile is neither missed nor twice', async () => {
   const { page, close } = await openPage();
   const taskId = await submitSlots('Over a break');
   await page.getByRole('heading', { name: 'Over a break' }).getByRole('link').click();
   await page.getByRole('treegrid').waitFor();
-  await expect.poll(() => eventsShown(page).catch(() => 0), { timeout: limitMs }).toBeGreaterThan(5);
+  await expect.poll(() => eventsShown(page).catch(() => 0)).toBeGreaterThan(5);
   await yard!.killBroker();
   await page.getByRole('alert').getByText('Connection lost').waitFor();
   // A narrow window holds what is said of it, and the settings beside it.
@@ -170,9 +169,9 @@ test('page of a mesh: a broker that is killed is said to be gone, and what happe
   await yard!.startBroker();
   await isLive(page);
   expect(await page.getByRole('alert').count()).toBe(0);
-  expect(await yard!.ended(taskId, 60_000)).toBe('task.completed');
+  expect(await yard!.ended(taskId)).toBe('task.completed');
   const recorded = await yard!.events(taskId);
-  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  await expect.poll(() => eventsShown(page)).toBe(recorded.length);
   await page.getByText('completed').first().waitFor();
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByLabel('All events').check();
@@ -190,7 +189,7 @@ test('page of a mesh: a broker that is killed is said to be gone, and what happe
   expect(shown.length).toBeGreaterThan(10);
   for (const [row, sequence] of shown) expect(recorded[row - 1]!.sequence).toBe(sequence);
   await close();
-}, 150_000);
+});
 
 test('page of a mesh: what a model writes is seen as it is written', async () => {
   const { page, errors, close } = await openPage();
@@ -199,25 +198,25 @@ test('page of a mesh: what a model writes is seen as it is written', async () =>
   const writing = page.getByRole('treegrid').getByText(/word\d+ .*word\d+/);
   await writing.waitFor();
   const before = await writing.textContent();
-  await expect.poll(() => writing.textContent(), { timeout: limitMs }).not.toBe(before);
+  await expect.poll(() => writing.textContent()).not.toBe(before);
   const ofCall = async () => (await yard!.events(taskId)).filter((one) => one.event.type.includes('.call.'));
   // The record does not know a word of it yet.
   expect(JSON.stringify(await ofCall())).not.toContain('word1 ');
   await yard!.client.request('task.cancel', { taskId, reason: 'seen enough' });
-  expect(await yard!.ended(taskId, limitMs)).toBe('task.cancelled');
+  expect(await yard!.ended(taskId)).toBe('task.cancelled');
   await page.getByText('cancelled').first().waitFor();
   expect(errors).toEqual([]);
   await close();
-}, 90_000);
+});
 
 test('page of a mesh: a read model that is built anew while the page is open leaves nothing twice and nothing out', async () => {
   const { page, close } = await openPage();
   const taskId = await submitSlots('Over a rebuild');
   await page.getByRole('heading', { name: 'Over a rebuild' }).getByRole('link').click();
   await page.getByRole('treegrid').waitFor();
-  await yard!.ended(taskId, limitMs);
+  await yard!.ended(taskId);
   const recorded = await yard!.events(taskId);
-  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  await expect.poll(() => eventsShown(page)).toBe(recorded.length);
   // The same read model in the old page, and another in what comes from now on.
   const heard = new Set<string>();
   page.on('websocket', (socket) =>
@@ -227,18 +226,18 @@ test('page of a mesh: a read model that is built anew while the page is open lea
   );
   await page.reload();
   await isLive(page);
-  await expect.poll(() => heard.size, { timeout: limitMs }).toBe(1);
+  await expect.poll(() => heard.size).toBe(1);
   observer().kill('SIGHUP');
-  await expect.poll(() => heard.size, { timeout: limitMs }).toBe(2);
+  await expect.poll(() => heard.size).toBe(2);
   const next = await submitSlots('After a rebuild');
-  await expect.poll(() => eventsShown(page), { timeout: limitMs }).toBe(recorded.length);
+  await expect.poll(() => eventsShown(page)).toBe(recorded.length);
   await page.getByRole('link', { name: 'Switchyard, all tasks' }).click();
   const tasks = page.getByRole('grid', { name: 'Tasks' });
   for (const goal of ['Over a rebuild', 'After a rebuild'])
-    await expect.poll(() => tasks.getByRole('row', { name: goal }).count(), { timeout: limitMs }).toBe(1);
+    await expect.poll(() => tasks.getByRole('row', { name: goal }).count()).toBe(1);
   await yard!.client.request('task.cancel', { taskId: next, reason: 'seen in the list' });
   await close();
-}, 120_000);
+});
 
 test('page of a mesh: a session that is over says so, and a new link in the same window lets in again', async () => {
   const { page, close } = await openPage();
@@ -270,4 +269,4 @@ test('page of a mesh: a session that is over says so, and a new link in the same
   expect(page.url()).not.toContain('token');
   expect(await page.getByRole('alert').count()).toBe(0);
   await close();
-}, 90_000);
+});

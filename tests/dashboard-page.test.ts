@@ -6,9 +6,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { isMissing, launchBrowser } from './browser/launch.ts';
 import { accessibilityProblems, collectErrors, overflowPixels } from './browser/look.ts';
 import { buildPage, builtPage, servePage } from './browser/page-server.ts';
+import { patienceMs } from './yard-parts.ts';
 
 const mostKilobytes = 200;
-const limitMs = 20_000;
 let browser: Browser | { missing: string };
 let served: Awaited<ReturnType<typeof servePage>>;
 
@@ -53,7 +53,7 @@ async function withPage(look: Look, use: (page: Page) => Promise<void>): Promise
     colorScheme: theme,
     reducedMotion: motion,
   });
-  context.setDefaultTimeout(limitMs);
+  context.setDefaultTimeout(patienceMs);
   try {
     const page = await context.newPage();
     const errors = collectErrors(page);
@@ -163,7 +163,7 @@ test('page: the recording plays by itself, and stands still where motion is unwa
     const now = page.getByTestId('now').first();
     const seen = new Set<string>();
     await expect
-      .poll(async () => seen.add((await now.textContent()) ?? '').size, { timeout: limitMs, interval: 50 })
+      .poll(async () => seen.add((await now.textContent()) ?? '').size, { interval: 50 })
       .toBeGreaterThan(3);
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByRole('button', { name: 'Play' }).waitFor();
@@ -308,7 +308,7 @@ test.each([
 test('page: thousands of tasks and of steps are a few rows at a time', () =>
   withPage({ hash: '#demo=5000' }, async (page) => {
     const list = page.getByRole('grid', { name: 'Tasks' });
-    await expect.poll(() => list.getAttribute('aria-rowcount'), { timeout: limitMs }).toBe('5003');
+    await expect.poll(() => list.getAttribute('aria-rowcount')).toBe('5003');
     expect(await page.getByRole('row').count()).toBeLessThan(80);
     await page.getByLabel('State').selectOption('paused');
     await page.getByLabel('Role at work').selectOption('planner');
@@ -323,9 +323,7 @@ test('page: thousands of tasks and of steps are a few rows at a time', () =>
     await page.getByText('1 of 5002 tasks').waitFor();
     await openTask(page);
     const tree = page.getByRole('treegrid');
-    await expect
-      .poll(async () => Number(await tree.getAttribute('aria-rowcount')), { timeout: limitMs })
-      .toBeGreaterThan(5000);
+    await expect.poll(async () => Number(await tree.getAttribute('aria-rowcount'))).toBeGreaterThan(5000);
     expect(await page.getByRole('row').count()).toBeLessThan(120);
     await tree.focus();
     await page.keyboard.press('End');

@@ -29,7 +29,7 @@ afterEach(async () => {
     await ended;
   }
   rmSync(area, { recursive: true, force: true, maxRetries: 5 });
-}, 120_000);
+});
 
 const environment = () => ({ ...process.env, XDG_CONFIG_HOME: join(area, 'config'), NO_COLOR: '1' });
 const state = () => join(area, 'state');
@@ -40,7 +40,7 @@ async function start(...options: string[]): Promise<void> {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   up.stderr!.on('data', (chunk: Buffer) => void (said += chunk.toString('utf8')));
-  await eventually(() => said.includes('stays up until'), `the mesh to be up; it said: ${said}`, 60_000);
+  await eventually(() => said.includes('stays up until'), `the mesh to be up; it said: ${said}`);
 }
 
 const meshFile = () => JSON.parse(readFileSync(join(state(), 'mesh.json'), 'utf8')) as MeshFile;
@@ -117,7 +117,7 @@ test('dashboard: up prints a link that works once, and the command another; ever
   const third = await command<{ link: string }>('dashboard');
   const answer = await eventually(() => exchange(third.link).catch(() => undefined), 'the page to be back');
   expect(answer.status).toBe(200);
-}, 90_000);
+});
 
 test('dashboard: --no-dashboard serves no page and lets no browser connect, but questions are answered', async () => {
   await start('--no-dashboard');
@@ -132,7 +132,7 @@ test('dashboard: --no-dashboard serves no page and lets no browser connect, but 
   );
   expect(totals.json()).toMatchObject({ tasks: 0, events: 0 });
   await connection.close();
-}, 60_000);
+});
 
 test.runIf(process.platform === 'linux')(
   'dashboard: mesh.page.listen says where both of its ports listen',
@@ -140,7 +140,7 @@ test.runIf(process.platform === 'linux')(
     const config = join(area, 'switchyard.yaml');
     writeFileSync(config, 'mesh: { page: { listen: 127.0.0.2 } }\n');
     await start('--config', config);
-    await eventually(() => said.includes('see it happen'), 'the page to be served', 60_000);
+    await eventually(() => said.includes('see it happen'), 'the page to be served');
     await eventually(
       () => meshFile().processes.some((one) => one.name === 'observer'),
       'the observer to be in the list',
@@ -152,7 +152,6 @@ test.runIf(process.platform === 'linux')(
     const found = await listening(processes.map((one) => one.pid));
     expect(found.filter((one) => one.startsWith('0200007F'))).toEqual(there.toSorted());
   },
-  60_000,
 );
 
 test('dashboard: a mesh that is started again has the ports that an open page knows', async () => {
@@ -164,4 +163,4 @@ test('dashboard: a mesh that is started again has the ports that an open page kn
   said = '';
   await start();
   expect(meshFile().ports).toEqual(ports);
-}, 90_000);
+});

@@ -15,11 +15,11 @@ let bench: Bench;
 const clients: Client[] = [];
 beforeAll(async () => {
   bench = await openBench();
-}, 60_000);
+});
 afterAll(async () => {
   for (const client of clients) await client.close();
   await bench?.close();
-}, 120_000);
+});
 
 const done: Outcome = { status: 'ok', output: 'done' };
 const clientOf = async (mesh: BenchMesh) => {
@@ -153,7 +153,7 @@ test('dead letter: what fails five times is given up with its last reason, and i
     return (await mesh.record(runId)).at(-1)!.type === 'run.stepped';
   }, 'the step to be done');
   expect(tries).toBe(6);
-}, 120_000);
+});
 
 test('dead letter: the fact is appended once though two processes give the message up, and the original is kept once', async () => {
   const mesh = await bench.mesh();

@@ -18,8 +18,8 @@ beforeAll(async () => {
   // Without a reviewer a task stands still at its review, long enough to be tampered with.
   yard = await openYard({ processes: { manager: 1, router: 1, inference: 1, coder: 1 } });
   coder = await yard.connectAs('coder');
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 const refusal = /Permissions Violation for Publish/;
 const taskJournal = (taskId: string) => journalSubject(namespace, { entity: 'task', taskId });
@@ -62,7 +62,7 @@ test('forgery: a role hears no delivery to another, with which it could take tha
   // What it may hear it does hear, so that the silence above means something.
   await reviewer.manager.streams.info(streams.events);
   expect(heard.length).toBeGreaterThan(0);
-}, 60_000);
+});
 
 test('forgery: what JetStream was made to deliver onto another journal is not believed, and the task goes on', async () => {
   const taskId = await yard.submit();
@@ -106,7 +106,7 @@ test('forgery: what JetStream was made to deliver onto another journal is not be
   // The oracle sees the forgeries, so that it would see one elsewhere.
   const found = violations(await yard.client.readRaw(taskId), namespace, keys);
   expect(found.filter((line) => line.includes('not signed by the manager'))).toHaveLength(3);
-}, 60_000);
+});
 
 test('forgery: a homecoming that names what nobody signed moves no task, and a person is told', async () => {
   const taskId = await yard.submit({ approvePlan: true, plan: 'planner' });
@@ -128,4 +128,4 @@ test('forgery: a homecoming that names what nobody signed moves no task, and a p
   expect(await yard.ended(taskId)).toBe('task.paused');
   const paused = (await yard.events(taskId)).find(({ event }) => shortType(event.type) === 'task.paused');
   expect(paused?.event.data).toMatchObject({ kind: 'dead_letter' });
-}, 120_000);
+});

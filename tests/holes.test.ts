@@ -12,8 +12,8 @@ import { eventually } from './yard-parts.ts';
 let bench: Bench;
 beforeAll(async () => {
   bench = await openBench();
-}, 120_000);
-afterAll(() => bench?.close(), 30_000);
+});
+afterAll(() => bench?.close());
 
 const done: Outcome = { status: 'ok', output: 'done' };
 const twoTools = {

@@ -46,7 +46,7 @@ function behindRealGateway(program: string): void {
       models,
       key,
     });
-  }, 180_000);
+  });
   afterAll(async () => {
     await gateway?.stop();
     await upstream?.close();
@@ -113,7 +113,7 @@ function behindRealGateway(program: string): void {
     expect(error).toMatchObject({ kind: 'retryable', status: 500 });
     const { requestId } = error as { requestId: string };
     expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
-    await expect.poll(() => gateway.log(), { timeout: 20_000 }).toContain(requestId);
+    await expect.poll(() => gateway.log()).toContain(requestId);
     expect(upstream.requests.length - before).toBe(1);
   });
   test('litellm, a real gateway: each reply has an id of its own', async () => {

@@ -17,7 +17,7 @@ let server: Server | undefined;
 afterEach(async () => {
   await yard?.stop();
   server?.close();
-}, 120_000);
+});
 
 /** One task in this mode, a model elsewhere first: whom the mesh's processes were connected to meanwhile. */
 async function connectionsIn(mode: 'local-only' | 'local+api') {
@@ -69,7 +69,6 @@ test.skipIf(!isWatchable)(
     // It is connected at all: to its broker, here.
     expect(connectionsOf(yard!.launcher.children().map(({ pid }) => pid)).length).toBeGreaterThan(0);
   },
-  60_000,
 );
 
 test.skipIf(!isWatchable)(
@@ -80,5 +79,4 @@ test.skipIf(!isWatchable)(
     expect(remotes).toEqual([`${elsewhere}:${port}`]);
     expect(route).toMatchObject({ model: 'api', rejected: [] });
   },
-  60_000,
 );

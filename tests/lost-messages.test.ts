@@ -7,8 +7,8 @@ import { openYard, streams, type Yard } from './yard.ts';
 let yard: Yard;
 beforeAll(async () => {
   yard = await openYard({ processes: {}, sweepMs: 1000, leaseMs: 1000 });
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 async function waiting(type: string): Promise<{ sequence: number }[]> {
   const { state } = await yard.admin.manager.streams.info(streams.inbox);
@@ -82,4 +82,4 @@ test('sweep: every kind of message that is lost comes back, and the task is done
   await start('reviewer');
   expect(await yard.ended(taskId)).toBe('task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
-}, 60_000);
+});

@@ -15,7 +15,6 @@ import { openTerminal, processesOn, resultOf, type Terminal, type Up } from './t
 import { eventually, followUntil } from './yard-parts.ts';
 
 // Two meshes, used from top to bottom: the tests follow each other.
-const patienceMs = 60_000;
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 let terminal: Terminal;
@@ -37,8 +36,8 @@ beforeAll(async () => {
     // Replies that were written beforehand are never chosen unasked.
     roles: Object.fromEntries(agentRoles.map((role) => [role, { models: ['scripted'] }])),
   });
-}, patienceMs);
-afterAll(() => terminal?.close(), patienceMs);
+});
+afterAll(() => terminal?.close());
 
 /** What the `nats` CLI would find under a name. */
 const contextFile = (name: string) => join(terminal.area, 'configuration/nats/context', `${name}.json`);
@@ -64,38 +63,34 @@ async function withContext<Result>(
 const endings = ['task.completed', 'task.failed', 'task.paused', 'task.cancelled'];
 /** Waits for the end of a task and gives its short type. */
 async function ended(up: Up, taskId: string): Promise<string> {
-  const last = await followUntil(up.client, taskId, (_one, type) => endings.includes(type), 60_000);
+  const last = await followUntil(up.client, taskId, (_one, type) => endings.includes(type));
   return shortType(last.event.type);
 }
 
-test(
-  'mesh: what is published while only the broker runs, without any header, is done once the roles start',
-  async () => {
-    const repository = terminal.makeRepository('early', adder);
-    const broker = await terminal.up('first', ['--config', config, '--broker-only']);
-    await withContext('switchyard', async (nats) => {
-      nats.publish('yard.submit', encode({ goal: 'Make the tests pass', repository, test: adderTest }));
-      await nats.flush();
-    });
-    const status = await broker.switchyard(['status', '--json']);
-    expect(resultOf(status)).toMatchObject({
-      processes: [],
-      backlogs: expect.arrayContaining([{ consumer: 'submit', waiting: 1, inHand: 0 }]),
-    });
-    broker.kill('SIGTERM');
-    expect((await broker.ended).code).toBe(0);
-    // It took its context with it.
-    expect(contexts()).toEqual([]);
+test('mesh: what is published while only the broker runs, without any header, is done once the roles start', async () => {
+  const repository = terminal.makeRepository('early', adder);
+  const broker = await terminal.up('first', ['--config', config, '--broker-only']);
+  await withContext('switchyard', async (nats) => {
+    nats.publish('yard.submit', encode({ goal: 'Make the tests pass', repository, test: adderTest }));
+    await nats.flush();
+  });
+  const status = await broker.switchyard(['status', '--json']);
+  expect(resultOf(status)).toMatchObject({
+    processes: [],
+    backlogs: expect.arrayContaining([{ consumer: 'submit', waiting: 1, inHand: 0 }]),
+  });
+  broker.kill('SIGTERM');
+  expect((await broker.ended).code).toBe(0);
+  // It took its context with it.
+  expect(contexts()).toEqual([]);
 
-    first = await terminal.up('first', ['--config', config]);
-    const taskId = await eventually(
-      async () => (await first.client.taskJournals())[0]?.taskId,
-      'the task to be there',
-    );
-    expect(await ended(first, taskId)).toBe('task.completed');
-  },
-  patienceMs,
-);
+  first = await terminal.up('first', ['--config', config]);
+  const taskId = await eventually(
+    async () => (await first.client.taskJournals())[0]?.taskId,
+    'the task to be there',
+  );
+  expect(await ended(first, taskId)).toBe('task.completed');
+});
 
 test('mesh: whoever reads the record leaves nothing behind at the broker', async () => {
   const consumers = async () =>
@@ -105,27 +100,23 @@ test('mesh: whoever reads the record leaves nothing behind at the broker', async
   expect(await consumers()).toBe(before);
 });
 
-test(
-  'mesh: a second one has a name of its own, and neither sees the other',
-  async () => {
-    second = await terminal.up('second', ['--demo']);
-    const [own, ...others] = contexts().map((name) => name.replace('.json', ''));
-    expect([own, others.length]).toEqual([expect.stringMatching(/^switchyard-[0-9a-f]{4}$/), 1]);
-    expect(others).toEqual(['switchyard']);
-    for (const name of [own!, ...others]) expect(statSync(contextFile(name)).mode & 0o777).toBe(0o600);
-    const urlOf = (name: string) =>
-      (JSON.parse(readFileSync(contextFile(name), 'utf8')) as { url: string }).url;
-    expect([urlOf('switchyard'), urlOf(own!)]).toEqual([first.mesh.url, second.mesh.url]);
-    expect(first.mesh.url).not.toBe(second.mesh.url);
-    // What to do next is said when the demo is over.
-    await second.says(new RegExp(`nats --context ${own} `));
-    const tasksOf = async (up: Up) => (await up.client.taskJournals()).map(({ taskId }) => taskId);
-    await eventually(async () => (await tasksOf(second)).length > 0, 'the demo to begin');
-    const [here, there] = [await tasksOf(first), await tasksOf(second)];
-    expect(here.filter((taskId) => there.includes(taskId))).toEqual([]);
-  },
-  patienceMs,
-);
+test('mesh: a second one has a name of its own, and neither sees the other', async () => {
+  second = await terminal.up('second', ['--demo']);
+  const [own, ...others] = contexts().map((name) => name.replace('.json', ''));
+  expect([own, others.length]).toEqual([expect.stringMatching(/^switchyard-[0-9a-f]{4}$/), 1]);
+  expect(others).toEqual(['switchyard']);
+  for (const name of [own!, ...others]) expect(statSync(contextFile(name)).mode & 0o777).toBe(0o600);
+  const urlOf = (name: string) =>
+    (JSON.parse(readFileSync(contextFile(name), 'utf8')) as { url: string }).url;
+  expect([urlOf('switchyard'), urlOf(own!)]).toEqual([first.mesh.url, second.mesh.url]);
+  expect(first.mesh.url).not.toBe(second.mesh.url);
+  // What to do next is said when the demo is over.
+  await second.says(new RegExp(`nats --context ${own} `));
+  const tasksOf = async (up: Up) => (await up.client.taskJournals()).map(({ taskId }) => taskId);
+  await eventually(async () => (await tasksOf(second)).length > 0, 'the demo to begin');
+  const [here, there] = [await tasksOf(first), await tasksOf(second)];
+  expect(here.filter((taskId) => there.includes(taskId))).toEqual([]);
+});
 
 test('mesh: $SRV.PING is answered by every role, and by the observer', async () => {
   // The observer is started after the roles, and nothing waits for it.
@@ -141,81 +132,73 @@ test('mesh: $SRV.PING is answered by every role, and by the observer', async () 
       for await (const answer of answers) found.add(answer.json<{ name: string }>().name);
       return [...found].toSorted();
     };
-    await expect.poll(ping, { timeout: 20_000 }).toEqual(expected);
+    await expect.poll(ping).toEqual(expected);
   });
 });
 
-test(
-  'mesh: a request at yard.tasks.submit is answered with the id of its task, or with all that is wrong',
-  async () => {
-    const repository = terminal.makeRepository('requested', adder);
-    const [good, bad, unreadable] = await withContext('switchyard', (nats) =>
-      Promise.all(
-        [
-          encode({ repository, test: adderTest }),
-          encode({ goal: 7, test: '' }),
-          new TextEncoder().encode('{"goal":'),
-        ].map((body) => nats.request('yard.tasks.submit', body, { timeout: 5000 })),
-      ),
-    );
-    const { taskId } = good!.json<{ taskId: string }>();
-    expect(good!.headers?.get('Nats-Service-Error-Code') ?? '').toBe('');
-    expect(bad!.headers?.get('Nats-Service-Error-Code')).toBe('400');
-    const { errors } = bad!.json<{ errors: string[] }>();
-    expect(errors.join('\n')).toMatch(/goal/);
-    expect(errors.join('\n')).toMatch(/test/);
-    expect(errors.join('\n')).toMatch(/repository/);
-    expect(unreadable!.headers?.get('Nats-Service-Error')).toContain('cannot be read');
-    expect(unreadable!.string()).toContain('JSON');
-    expect(await ended(first, taskId)).toBe('task.completed');
-  },
-  patienceMs,
-);
+test('mesh: a request at yard.tasks.submit is answered with the id of its task, or with all that is wrong', async () => {
+  const repository = terminal.makeRepository('requested', adder);
+  const [good, bad, unreadable] = await withContext('switchyard', (nats) =>
+    Promise.all(
+      [
+        encode({ repository, test: adderTest }),
+        encode({ goal: 7, test: '' }),
+        new TextEncoder().encode('{"goal":'),
+      ].map((body) => nats.request('yard.tasks.submit', body, { timeout: 5000 })),
+    ),
+  );
+  const { taskId } = good!.json<{ taskId: string }>();
+  expect(good!.headers?.get('Nats-Service-Error-Code') ?? '').toBe('');
+  expect(bad!.headers?.get('Nats-Service-Error-Code')).toBe('400');
+  const { errors } = bad!.json<{ errors: string[] }>();
+  expect(errors.join('\n')).toMatch(/goal/);
+  expect(errors.join('\n')).toMatch(/test/);
+  expect(errors.join('\n')).toMatch(/repository/);
+  expect(unreadable!.headers?.get('Nats-Service-Error')).toContain('cannot be read');
+  expect(unreadable!.string()).toContain('JSON');
+  expect(await ended(first, taskId)).toBe('task.completed');
+});
 
-test(
-  'mesh: the same source and id is the same task however it is sent, also long after',
-  async () => {
-    const repository = terminal.makeRepository('twice', adder);
-    const words = ['submit', '--repo', repository, '--test', adderTest, '--source', '/ci', '--id', 'build-1'];
-    const before = (await first.client.taskJournals()).length;
-    const one = await first.switchyard([...words, '--json']);
-    expect(one).toMatchObject({ code: 0 });
-    const { taskId } = resultOf<{ taskId: string }>(one);
-    expect(await ended(first, taskId)).toBe('task.completed');
-    const events = (await first.client.read(taskId)).length;
-    // As a CloudEvent in binary mode, without the message id by which a stream knows a copy.
-    await withContext('switchyard', async (nats) => {
-      const header = headers();
-      const attributes = {
-        specversion: '1.0',
-        type: 'dev.switchyard.task.submit.v1',
-        source: '/ci',
-        id: 'build-1',
-      };
-      for (const [name, value] of Object.entries(attributes)) header.set(`ce-${name}`, value);
-      nats.publish('yard.submit', encode({ repository, test: adderTest }), { headers: header });
-      await nats.flush();
-    });
-    const again = await first.switchyard([...words, '--json']);
-    expect(resultOf(again)).toMatchObject({ taskId });
-    expect(again.error).toContain('known already');
-    expect(again.error).not.toContain('another');
-    const other = await first.switchyard([...words, '--goal', 'Something else']);
-    expect(other).toMatchObject({ code: 0, out: `${taskId}\n` });
-    expect(other.error).toContain('it was asked for with another goal');
-    expect(other.error).not.toContain('accepted');
-    await eventually(
-      async () =>
-        (await first.client.backlogs()).every(
-          (one) => one.consumer !== 'submit' || one.waiting + one.inHand === 0,
-        ),
-      'both copies to be decided on',
-    );
-    expect((await first.client.taskJournals()).length).toBe(before + 1);
-    expect((await first.client.read(taskId)).length).toBe(events);
-  },
-  patienceMs,
-);
+test('mesh: the same source and id is the same task however it is sent, also long after', async () => {
+  const repository = terminal.makeRepository('twice', adder);
+  const words = ['submit', '--repo', repository, '--test', adderTest, '--source', '/ci', '--id', 'build-1'];
+  const before = (await first.client.taskJournals()).length;
+  const one = await first.switchyard([...words, '--json']);
+  expect(one).toMatchObject({ code: 0 });
+  const { taskId } = resultOf<{ taskId: string }>(one);
+  expect(await ended(first, taskId)).toBe('task.completed');
+  const events = (await first.client.read(taskId)).length;
+  // As a CloudEvent in binary mode, without the message id by which a stream knows a copy.
+  await withContext('switchyard', async (nats) => {
+    const header = headers();
+    const attributes = {
+      specversion: '1.0',
+      type: 'dev.switchyard.task.submit.v1',
+      source: '/ci',
+      id: 'build-1',
+    };
+    for (const [name, value] of Object.entries(attributes)) header.set(`ce-${name}`, value);
+    nats.publish('yard.submit', encode({ repository, test: adderTest }), { headers: header });
+    await nats.flush();
+  });
+  const again = await first.switchyard([...words, '--json']);
+  expect(resultOf(again)).toMatchObject({ taskId });
+  expect(again.error).toContain('known already');
+  expect(again.error).not.toContain('another');
+  const other = await first.switchyard([...words, '--goal', 'Something else']);
+  expect(other).toMatchObject({ code: 0, out: `${taskId}\n` });
+  expect(other.error).toContain('it was asked for with another goal');
+  expect(other.error).not.toContain('accepted');
+  await eventually(
+    async () =>
+      (await first.client.backlogs()).every(
+        (one) => one.consumer !== 'submit' || one.waiting + one.inHand === 0,
+      ),
+    'both copies to be decided on',
+  );
+  expect((await first.client.taskJournals()).length).toBe(before + 1);
+  expect((await first.client.read(taskId)).length).toBe(events);
+});
 
 /** Ports on which the processes listen, whatever the address, as the kernel lists them. */
 function listeningPorts(pids: number[]): number[] {
@@ -244,102 +227,90 @@ function listeningPorts(pids: number[]): number[] {
   return [...ports];
 }
 
-test(
-  'mesh: one more coder joins, takes its share, and is stopped in the middle without a loss',
-  async () => {
-    const starting = terminal.start(['--state', first.stateDirectory, '--config', config, 'start', 'coder']);
-    const [, joined] = await starting.says(/(coder\.\w+) \(pid \d+\) serves/);
-    const taskIds = await Promise.all(
-      Array.from({ length: 6 }, async (_, place) => {
-        const repository = terminal.makeRepository(`shared-${place}`, adder);
-        const asked = { goal: 'Mend the sum slowly', plan: 'single' as const, repository, test: adderTest };
-        return (await first.client.request('task.submit', asked)).taskId;
-      }),
-    );
-    const startedBy = async () => {
-      const events = (await Promise.all(taskIds.map((taskId) => first.client.read(taskId)))).flat();
-      return events
-        .filter(({ event }) => shortType(event.type) === 'run.started' && event.sender === 'coder')
-        .map(({ event }) => (event.data as { given: { process: string } }).given.process);
+test('mesh: one more coder joins, takes its share, and is stopped in the middle without a loss', async () => {
+  const starting = terminal.start(['--state', first.stateDirectory, '--config', config, 'start', 'coder']);
+  const [, joined] = await starting.says(/(coder\.\w+) \(pid \d+\) serves/);
+  const taskIds = await Promise.all(
+    Array.from({ length: 6 }, async (_, place) => {
+      const repository = terminal.makeRepository(`shared-${place}`, adder);
+      const asked = { goal: 'Mend the sum slowly', plan: 'single' as const, repository, test: adderTest };
+      return (await first.client.request('task.submit', asked)).taskId;
+    }),
+  );
+  const startedBy = async () => {
+    const events = (await Promise.all(taskIds.map((taskId) => first.client.read(taskId)))).flat();
+    return events
+      .filter(({ event }) => shortType(event.type) === 'run.started' && event.sender === 'coder')
+      .map(({ event }) => (event.data as { given: { process: string } }).given.process);
+  };
+  await eventually(async () => (await startedBy()).length === 6, 'all to be begun');
+  const processes = await startedBy();
+  expect(new Set(processes).size).toBe(2);
+  expect(processes).toContain(joined);
+
+  // All of both, and what they started, listen nowhere but where the mesh says.
+  const pids = processesOn(first.stateDirectory);
+  expect(pids.length).toBeGreaterThan(first.mesh.processes.length);
+  expect(new Set(listeningPorts(pids))).toEqual(new Set(Object.values(first.mesh.ports)));
+
+  starting.kill('SIGTERM');
+  expect((await starting.ended).code).toBe(0);
+  const ends = await Promise.all(taskIds.map((taskId) => ended(first, taskId)));
+  expect(ends).toEqual(taskIds.map(() => 'task.completed'));
+});
+
+test('mesh: replay --verify finds the record of a task with a crash in it equal, and one that was tampered with not', async (context) => {
+  if (!terminal.isSandboxed) context.skip('no sandbox here, so the demo ends where its coder was killed');
+  const [demo] = await second.client.taskJournals();
+  const { taskId } = demo!;
+  expect(await ended(second, taskId)).toBe('task.completed');
+  const verify = () => second.switchyard(['replay', 'latest', '--verify', '--json']);
+  const events = await second.client.read(taskId);
+  expect(events.some(({ event }) => shortType(event.type) === 'run.taken_over')).toBe(true);
+  const equal = await verify();
+  expect(equal).toMatchObject({ code: 0 });
+  expect(resultOf(equal)).toMatchObject({ isEqual: true, problems: [], events: events.length });
+
+  // Whoever has all rights on the broker, but not the manager's key.
+  const admin = await connectBus(second.mesh.url, 'tamperer', {
+    user: 'admin',
+    password: (await readCredential(second.stateDirectory, 'admin')).password,
+  });
+  try {
+    const completed = events.find(({ event }) => shortType(event.type) === 'task.completed')!;
+    const forge = async (event: Envelope, sign?: (subject: string, body: Uint8Array) => string) => {
+      const body = encode(event);
+      const header = headers();
+      header.set('Content-Type', 'application/cloudevents+json');
+      if (sign) header.set(signatureHeader, sign(completed.journal, body));
+      await admin.jetstream.publish(completed.journal, body, { headers: header });
     };
-    await eventually(async () => (await startedBy()).length === 6, 'all to be begun');
-    const processes = await startedBy();
-    expect(new Set(processes).size).toBe(2);
-    expect(processes).toContain(joined);
+    await forge({ ...completed.event, id: 'forged' });
+    const unsigned = await verify();
+    expect(unsigned.code).toBe(1);
+    expect(resultOf<{ problems: { what: string }[] }>(unsigned).problems).toMatchObject([
+      { type: 'task.completed', what: expect.stringContaining('not signed by the manager') },
+    ]);
 
-    // All of both, and what they started, listen nowhere but where the mesh says.
-    const pids = processesOn(first.stateDirectory);
-    expect(pids.length).toBeGreaterThan(first.mesh.processes.length);
-    expect(new Set(listeningPorts(pids))).toEqual(new Set(Object.values(first.mesh.ports)));
+    // With the key: it is believed, but it is not what would have been decided.
+    const { privateKey } = await readCredential(second.stateDirectory, 'manager');
+    await forge({ ...completed.event, id: 'forged again' }, openSigner(privateKey));
+    const signed = await verify();
+    expect(signed.code).toBe(1);
+    expect(resultOf<{ problems: object[] }>(signed).problems).toHaveLength(2);
+    expect(signed.out).toContain('it is decided otherwise now');
+  } finally {
+    await admin.connection.close();
+  }
+});
 
-    starting.kill('SIGTERM');
-    expect((await starting.ended).code).toBe(0);
-    const ends = await Promise.all(taskIds.map((taskId) => ended(first, taskId)));
-    expect(ends).toEqual(taskIds.map(() => 'task.completed'));
-  },
-  patienceMs,
-);
-
-test(
-  'mesh: replay --verify finds the record of a task with a crash in it equal, and one that was tampered with not',
-  async (context) => {
-    if (!terminal.isSandboxed) context.skip('no sandbox here, so the demo ends where its coder was killed');
-    const [demo] = await second.client.taskJournals();
-    const { taskId } = demo!;
-    expect(await ended(second, taskId)).toBe('task.completed');
-    const verify = () => second.switchyard(['replay', 'latest', '--verify', '--json']);
-    const events = await second.client.read(taskId);
-    expect(events.some(({ event }) => shortType(event.type) === 'run.taken_over')).toBe(true);
-    const equal = await verify();
-    expect(equal).toMatchObject({ code: 0 });
-    expect(resultOf(equal)).toMatchObject({ isEqual: true, problems: [], events: events.length });
-
-    // Whoever has all rights on the broker, but not the manager's key.
-    const admin = await connectBus(second.mesh.url, 'tamperer', {
-      user: 'admin',
-      password: (await readCredential(second.stateDirectory, 'admin')).password,
-    });
-    try {
-      const completed = events.find(({ event }) => shortType(event.type) === 'task.completed')!;
-      const forge = async (event: Envelope, sign?: (subject: string, body: Uint8Array) => string) => {
-        const body = encode(event);
-        const header = headers();
-        header.set('Content-Type', 'application/cloudevents+json');
-        if (sign) header.set(signatureHeader, sign(completed.journal, body));
-        await admin.jetstream.publish(completed.journal, body, { headers: header });
-      };
-      await forge({ ...completed.event, id: 'forged' });
-      const unsigned = await verify();
-      expect(unsigned.code).toBe(1);
-      expect(resultOf<{ problems: { what: string }[] }>(unsigned).problems).toMatchObject([
-        { type: 'task.completed', what: expect.stringContaining('not signed by the manager') },
-      ]);
-
-      // With the key: it is believed, but it is not what would have been decided.
-      const { privateKey } = await readCredential(second.stateDirectory, 'manager');
-      await forge({ ...completed.event, id: 'forged again' }, openSigner(privateKey));
-      const signed = await verify();
-      expect(signed.code).toBe(1);
-      expect(resultOf<{ problems: object[] }>(signed).problems).toHaveLength(2);
-      expect(signed.out).toContain('it is decided otherwise now');
-    } finally {
-      await admin.connection.close();
-    }
-  },
-  patienceMs,
-);
-
-test(
-  'mesh: Ctrl-C ends it all, and says so with 130',
-  async () => {
-    second.kill('SIGINT');
-    expect((await second.ended).code).toBe(130);
-    expect(processesOn(second.stateDirectory)).toEqual([]);
-    expect(existsSync(join(second.stateDirectory, 'mesh.json'))).toBe(false);
-    expect(contexts()).toEqual(['switchyard.json']);
-  },
-  patienceMs,
-);
+test('mesh: Ctrl-C ends it all, and says so with 130', async () => {
+  second.kill('SIGINT');
+  expect((await second.ended).code).toBe(130);
+  expect(processesOn(second.stateDirectory)).toEqual([]);
+  expect(existsSync(join(second.stateDirectory, 'mesh.json'))).toBe(false);
+  expect(contexts()).toEqual(['switchyard.json']);
+});
 
 test('mesh: whoever looks for a process finds the one that took the place of another', async () => {
   const pidOf = (role: string) =>
@@ -349,54 +320,47 @@ test('mesh: whoever looks for a process finds the one that took the place of ano
   const next = await eventually(
     () => (pidOf('router') === router ? undefined : pidOf('router')),
     'the next router',
-    10_000,
   );
   expect(processesOn(first.stateDirectory)).toContain(next);
 });
 
-test(
-  'mesh: kill -9 of up leaves nothing alive, and the next up goes on with the task',
-  async () => {
-    const repository = terminal.makeRepository('orphaned', adder);
-    const { taskId } = await first.client.request('task.submit', {
-      goal: 'Mend the sum slowly',
-      plan: 'single',
-      repository,
-      test: adderTest,
-    });
-    await followUntil(first.client, taskId, (_one, type) => type === 'call.intended', 60_000);
-    first.kill('SIGKILL');
-    await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone');
-    const logs = join(first.stateDirectory, 'logs');
-    for (const name of readdirSync(logs))
-      expect(readFileSync(join(logs, name), 'utf8'), name).not.toContain('nobody caught');
+test('mesh: kill -9 of up leaves nothing alive, and the next up goes on with the task', async () => {
+  const repository = terminal.makeRepository('orphaned', adder);
+  const { taskId } = await first.client.request('task.submit', {
+    goal: 'Mend the sum slowly',
+    plan: 'single',
+    repository,
+    test: adderTest,
+  });
+  await followUntil(first.client, taskId, (_one, type) => type === 'call.intended');
+  first.kill('SIGKILL');
+  await eventually(() => processesOn(first.stateDirectory).length === 0, 'all of it to be gone');
+  const logs = join(first.stateDirectory, 'logs');
+  for (const name of readdirSync(logs))
+    expect(readFileSync(join(logs, name), 'utf8'), name).not.toContain('nobody caught');
 
-    // What it said of itself is still there, and nobody waits for a broker that is gone.
-    const orphaned = await first.switchyard(['status']);
-    expect(orphaned).toMatchObject({ code: 6, error: expect.stringContaining('no mesh runs on') });
-    const again = await terminal.up('first', ['--config', config]);
-    expect(await ended(again, taskId)).toBe('task.completed');
-    expect(resultOf(await again.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
-      isEqual: true,
-    });
-    expect(contexts()).toEqual(['switchyard.json']);
+  // What it said of itself is still there, and nobody waits for a broker that is gone.
+  const orphaned = await first.switchyard(['status']);
+  expect(orphaned).toMatchObject({ code: 6, error: expect.stringContaining('no mesh runs on') });
+  const again = await terminal.up('first', ['--config', config]);
+  expect(await ended(again, taskId)).toBe('task.completed');
+  expect(resultOf(await again.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
+    isEqual: true,
+  });
+  expect(contexts()).toEqual(['switchyard.json']);
 
-    // A broker that dies is started anew, and what is under way goes on.
-    const under = await again.client.request('task.submit', {
-      goal: 'Mend the sum slowly',
-      plan: 'single',
-      repository,
-      test: adderTest,
-    });
-    await followUntil(again.client, under.taskId, (_one, type) => type === 'call.intended', 60_000);
-    process.kill(again.mesh.processes.find((one) => one.name === 'nats-server')!.pid, 'SIGKILL');
-    await again.says(
-      /the nats-server ended \(SIGKILL\); it is started anew[\s\S]*the nats-server runs again/,
-    );
-    expect(await ended(again, under.taskId)).toBe('task.completed');
-    again.kill('SIGTERM');
-    expect((await again.ended).code).toBe(0);
-    expect(processesOn(first.stateDirectory)).toEqual([]);
-  },
-  patienceMs,
-);
+  // A broker that dies is started anew, and what is under way goes on.
+  const under = await again.client.request('task.submit', {
+    goal: 'Mend the sum slowly',
+    plan: 'single',
+    repository,
+    test: adderTest,
+  });
+  await followUntil(again.client, under.taskId, (_one, type) => type === 'call.intended');
+  process.kill(again.mesh.processes.find((one) => one.name === 'nats-server')!.pid, 'SIGKILL');
+  await again.says(/the nats-server ended \(SIGKILL\); it is started anew[\s\S]*the nats-server runs again/);
+  expect(await ended(again, under.taskId)).toBe('task.completed');
+  again.kill('SIGTERM');
+  expect((await again.ended).code).toBe(0);
+  expect(processesOn(first.stateDirectory)).toEqual([]);
+});

@@ -29,11 +29,11 @@ beforeAll(async () => {
   const { privateKey } = await readCredential(yard.stateDirectory, 'operator');
   const bus = await yard.connectAs('operator');
   modes = openModes({ bus, namespace, log: silent, sign: openSigner(privateKey) });
-}, 90_000);
+});
 afterAll(async () => {
   await yard?.stop();
   await collector?.close();
-}, 120_000);
+});
 
 const servicesOf = (list: { resource: Record<string, unknown> }[]) => [
   ...new Set(list.map((one) => String(one.resource['service.name']))),
@@ -68,7 +68,7 @@ test('observed: nothing but spans leaves until somebody switches, then logs in f
   expect(['open_intent', 'silence']).toContain(crash!.sign);
   expect(crash!.why).toContain(dead);
   expect(crash!.untilMs - crash!.given.atMs).toBe(300_000);
-  await yard.ended(first, 60_000);
+  await yard.ended(first);
   await eventually(() => collector.logs.length > 0 && collector.metrics.length > 0, 'logs and metrics');
   expect(servicesOf(collector.logs)).toEqual(['switchyard-coder']);
   const decision = await eventually(
@@ -78,7 +78,7 @@ test('observed: nothing but spans leaves until somebody switches, then logs in f
   expect(decision.traceId).toBe(first.replaceAll('-', ''));
   expect(decision.attributes).toMatchObject({ 'switchyard.task.id': first, 'switchyard.role': 'coder' });
   expect((await modes.windows()).map((one) => [one.role, one.mode])).toEqual([['coder', 'debug']]);
-}, 120_000);
+});
 
 test('observed: a person switches it off at once, and who starts later obeys what was switched before', async () => {
   await modes.set({ mode: 'shipping' });
@@ -87,7 +87,7 @@ test('observed: a person switches it off at once, and who starts later obeys wha
     await new Promise((resolve) => setTimeout(resolve, 1500));
     return collector.logs.length === 0 && collector.metrics.length === 0;
   };
-  await eventually(isQuiet, 'the coders to be quiet', 60_000);
+  await eventually(isQuiet, 'the coders to be quiet');
   await modes.set({ mode: 'debug', role: 'reviewer', untilMs: Date.now() + 120_000 });
   await yard.start('reviewer');
   await eventually(
@@ -102,7 +102,7 @@ test('observed: a person switches it off at once, and who starts later obeys wha
   expect(servicesOf(collector.metrics)).toEqual(['switchyard-reviewer']);
   expect(new Set(collector.metrics.map((one) => one.name))).toContain('switchyard.slots');
   await modes.set({ mode: 'debug', untilMs: Date.now() + 120_000 });
-  await yard.ended(await yard.submit(), 60_000);
+  await yard.ended(await yard.submit());
   await eventually(
     () =>
       ['manager', 'router', 'coder', 'inference'].every((role) =>
@@ -125,9 +125,9 @@ test('observed: a person switches it off at once, and who starts later obeys wha
   await modes.set({ mode: 'shipping', role: 'reviewer' });
   await modes.set({ mode: 'debug', untilMs: Date.now() + 1000 });
   // It falls back by itself.
-  await eventually(isQuiet, 'the mesh to be quiet', 60_000);
+  await eventually(isQuiet, 'the mesh to be quiet');
   expect((await modes.windows()).filter((one) => one.mode === 'debug')).toEqual([]);
-}, 120_000);
+});
 
 test('observed: a process whose heartbeat stops without a farewell is a crash; one that says farewell is none', async () => {
   const processOf = (program: string) =>
@@ -136,14 +136,10 @@ test('observed: a process whose heartbeat stops without a farewell is a crash; o
   // Who says farewell first, so that its silence could have been noticed when the other's is.
   for (const child of yard.launcher.children()) if (child.program === 'inference') child.kill('SIGTERM');
   yard.kill('router');
-  const [crash] = await eventually(
-    async () => {
-      const found = await crashOf(killed);
-      return found.length > 0 ? found : undefined;
-    },
-    'the silence to be noticed',
-    40_000,
-  );
+  const [crash] = await eventually(async () => {
+    const found = await crashOf(killed);
+    return found.length > 0 ? found : undefined;
+  }, 'the silence to be noticed');
   expect(crash).toMatchObject({ process: killed, role: 'router', sign: 'silence' });
   expect(await crashOf(stopped)).toEqual([]);
-}, 60_000);
+});

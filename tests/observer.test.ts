@@ -21,8 +21,8 @@ beforeAll(async () => {
   yard = await openYard();
   signers = signersOf(await loadCredentials(yard.stateDirectory, [...roles]));
   await yard.startObserver();
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 class Refused extends Error {
   readonly code: number;
@@ -240,7 +240,7 @@ test('observer: killed with kill -9 over and over while tasks run, it neither mi
   }
   model.close();
   expect(dumpReadModel(readModelFile(yard.stateDirectory))).toEqual(dumpReadModel(file));
-}, 90_000);
+});
 
 test('observer: asked to build anew, it tells so by another name and knows the same', async () => {
   const before = await caughtUp();

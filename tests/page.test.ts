@@ -23,8 +23,8 @@ beforeAll(async () => {
   await yard.startObserver();
   taskId = await yard.submit();
   await yard.ended(taskId);
-}, 60_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 const origin = () => `http://127.0.0.1:${yard.pagePort}`;
 
@@ -185,7 +185,7 @@ test('page: a link stays used after kill -9, and who was let in stays so', async
   expect(JSON.parse((await post({}, { cookie })).body)).toEqual(session);
   expect(connection.isClosed()).toBe(false);
   await connection.close();
-}, 60_000);
+});
 
 test('page: requests under another name or from another page are refused', async () => {
   const token = await freshToken();
@@ -245,7 +245,7 @@ test('page: what a browser sees is what happens, and what it asks is answered', 
   }, 'both tasks');
   expect(tasks.map((one) => one.taskId)).toEqual([another, taskId]);
   await page.close();
-}, 60_000);
+});
 
 /** Tries to say something, and tells what the broker said to that. */
 async function refusalOf(page: NatsConnection, subject: string, reply?: string): Promise<string | undefined> {
@@ -270,73 +270,65 @@ async function recordedByJournal(): Promise<Record<string, number>> {
 test.each([
   ['with the page as its origin', () => origin()],
   ['with no origin, as a program connects', () => undefined],
-])(
-  'browser user, %s: may say nothing but questions, and hears nothing but what happens',
-  async (_, from) => {
-    const { session } = await letIn();
-    const page = await asPage(session, from());
-    const before = await yard.admin.manager.streams.info(streams.inbox);
-    const recorded = await recordedByJournal();
-    const said = [
-      `${namespace}.submit`,
-      `${namespace}.tasks.submit`,
-      `${namespace}.inbox.role.coder.${taskId}`,
-      `${namespace}.event.${taskId}.task`,
-      `${namespace}.live.${taskId}.x`,
-      `${namespace}.dead.coder.x`,
-      `${namespace}.process.coder.x`,
-      `$JS.API.INFO`,
-      `$JS.API.STREAM.INFO.${streams.events}`,
-      `$JS.API.STREAM.DELETE.${streams.events}`,
-      `$JS.API.DIRECT.GET.${streams.events}`,
-      `$JS.API.DIRECT.GET.${streams.events}.${namespace}.event.${taskId}.task`,
-      `$JS.API.CONSUMER.CREATE.${streams.events}`,
-      `$JS.API.CONSUMER.CREATE.${streams.events}.mine`,
-      `$JS.API.STREAM.MSG.GET.${streams.inbox}`,
-      `$JS.ACK.${streams.inbox}.role-coder.1.1.1.1.1`,
-      `$KV.${namespace}_registry.coder.x`,
-      `$O.${namespace}_artifacts.C.x`,
-      '$SRV.INFO',
-      '$SRV.PING',
-      '$SYS.REQ.SERVER.PING',
-      '_INBOX_coder.x',
-      'anything',
-    ];
-    for (const subject of said)
-      expect(await refusalOf(page, subject), subject).toMatch(/Permissions Violation for Publish/);
-    for (const subject of [
-      '>',
-      `${namespace}.>`,
-      `${namespace}.inbox.>`,
-      `${namespace}.submit`,
-      '_INBOX_manager.>',
-      `$KV.${namespace}_registry.>`,
-      '$JS.>',
-      '$SRV.>',
-      `${namespace}.query.>`,
-    ]) {
-      const heard = page.subscribe(subject);
-      await expect((async () => await heard[Symbol.asyncIterator]().next())(), subject).rejects.toThrow(
-        /permissions violation/i,
-      );
-    }
-    // A question may name where its answer goes, but only within the browsers' own account.
-    for (const reply of [
-      `${namespace}.inbox.role.coder.${taskId}`,
-      `${namespace}.submit`,
-      '_INBOX_manager.x',
-    ])
-      await refusalOf(page, querySubject(namespace, 'totals'), reply);
-    expect(
-      (await page.request(querySubject(namespace, 'totals'), '', { timeout: 5000 })).json(),
-    ).toHaveProperty('tasks');
-    const after = await yard.admin.manager.streams.info(streams.inbox);
-    expect(after.state.last_seq).toBe(before.state.last_seq);
-    expect(await recordedByJournal()).toEqual(recorded);
-    await page.close();
-  },
-  60_000,
-);
+])('browser user, %s: may say nothing but questions, and hears nothing but what happens', async (_, from) => {
+  const { session } = await letIn();
+  const page = await asPage(session, from());
+  const before = await yard.admin.manager.streams.info(streams.inbox);
+  const recorded = await recordedByJournal();
+  const said = [
+    `${namespace}.submit`,
+    `${namespace}.tasks.submit`,
+    `${namespace}.inbox.role.coder.${taskId}`,
+    `${namespace}.event.${taskId}.task`,
+    `${namespace}.live.${taskId}.x`,
+    `${namespace}.dead.coder.x`,
+    `${namespace}.process.coder.x`,
+    `$JS.API.INFO`,
+    `$JS.API.STREAM.INFO.${streams.events}`,
+    `$JS.API.STREAM.DELETE.${streams.events}`,
+    `$JS.API.DIRECT.GET.${streams.events}`,
+    `$JS.API.DIRECT.GET.${streams.events}.${namespace}.event.${taskId}.task`,
+    `$JS.API.CONSUMER.CREATE.${streams.events}`,
+    `$JS.API.CONSUMER.CREATE.${streams.events}.mine`,
+    `$JS.API.STREAM.MSG.GET.${streams.inbox}`,
+    `$JS.ACK.${streams.inbox}.role-coder.1.1.1.1.1`,
+    `$KV.${namespace}_registry.coder.x`,
+    `$O.${namespace}_artifacts.C.x`,
+    '$SRV.INFO',
+    '$SRV.PING',
+    '$SYS.REQ.SERVER.PING',
+    '_INBOX_coder.x',
+    'anything',
+  ];
+  for (const subject of said)
+    expect(await refusalOf(page, subject), subject).toMatch(/Permissions Violation for Publish/);
+  for (const subject of [
+    '>',
+    `${namespace}.>`,
+    `${namespace}.inbox.>`,
+    `${namespace}.submit`,
+    '_INBOX_manager.>',
+    `$KV.${namespace}_registry.>`,
+    '$JS.>',
+    '$SRV.>',
+    `${namespace}.query.>`,
+  ]) {
+    const heard = page.subscribe(subject);
+    await expect((async () => await heard[Symbol.asyncIterator]().next())(), subject).rejects.toThrow(
+      /permissions violation/i,
+    );
+  }
+  // A question may name where its answer goes, but only within the browsers' own account.
+  for (const reply of [`${namespace}.inbox.role.coder.${taskId}`, `${namespace}.submit`, '_INBOX_manager.x'])
+    await refusalOf(page, querySubject(namespace, 'totals'), reply);
+  expect(
+    (await page.request(querySubject(namespace, 'totals'), '', { timeout: 5000 })).json(),
+  ).toHaveProperty('tasks');
+  const after = await yard.admin.manager.streams.info(streams.inbox);
+  expect(after.state.last_seq).toBe(before.state.last_seq);
+  expect(await recordedByJournal()).toEqual(recorded);
+  await page.close();
+});
 
 test('browser user: a wrong password, none, or another way in is refused; so are other origins', async () => {
   const { session } = await letIn();
@@ -371,7 +363,7 @@ test('page: the broker killed with kill -9 and started again lets the same brows
   );
   expect(totals.json()).toMatchObject({ byState: { completed: expect.any(Number) } });
   await page.close();
-}, 60_000);
+});
 
 test('page files: nothing outside the folder is served, by no spelling', async () => {
   const area = await mkdtemp(join(tmpdir(), 'switchyard-page-'));

@@ -12,8 +12,8 @@ beforeAll(async () => {
     faults: { coder: ['acted=edit-file.2.1:hold'] },
     leaseMs,
   });
-}, 120_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 const pauseOf = async (taskId: string) => {
   const paused = (await yard.events(taskId)).findLast(({ event }) => shortType(event.type) === 'task.paused');
@@ -34,7 +34,7 @@ test('launcher: what a killed process held goes to another at once, not a lease 
   // It was performed and committed before the kill, so that the other found it.
   expect((next.event.data as DataOf<'run.stepped'>).outcome).toMatchObject({ status: 'ok', adopted: true });
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');
-}, 120_000);
+});
 
 test('timers: a deadline that was put back outlives a broker that is killed', async () => {
   const taskId = await yard.submit({ limits: { deadlineMs: 4000 } });
@@ -47,7 +47,7 @@ test('timers: a deadline that was put back outlives a broker that is killed', as
     kind: 'deadline',
     mend: `./switchyard resume ${taskId} --deadline 1h`,
   });
-}, 120_000);
+});
 
 test('drain: a coder that is told to stop ends what it has in hand, so that nobody has to take over', async () => {
   const taskId = await yard.submit();
@@ -61,21 +61,21 @@ test('drain: a coder that is told to stop ends what it has in hand, so that nobo
   expect((await yard.events(taskId)).map(({ event }) => shortType(event.type))).not.toContain(
     'run.taken_over',
   );
-}, 120_000);
+});
 
 test('hole 14: a consumer that somebody deleted is made again, and what waits is taken', async () => {
   await yard.admin.manager.consumers.delete(streams.inbox, 'role-coder');
   await yard.admin.manager.consumers.delete(streams.inbox, 'pool-scripted');
   const taskId = await yard.submit();
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');
-}, 120_000);
+});
 
 test('hole 16: running out of a bound is an event with its reason, never a dead letter', async () => {
   const taskId = await yard.submit({ limits: { hops: 0 } });
   expect(await yard.ended(taskId)).toBe('task.paused');
   expect(await pauseOf(taskId)).toMatchObject({ kind: 'bound', reason: 'no hop is left for the review' });
   expect(await yard.client.deadLetters()).toEqual([]);
-}, 120_000);
+});
 
 test('dead letter: it pauses the task whose inbox it lay in, and resuming lets the task go on', async () => {
   const taskId = await yard.submit();
@@ -90,4 +90,4 @@ test('dead letter: it pauses the task whose inbox it lay in, and resuming lets t
   await yard.client.request('task.resume', { taskId });
   await yard.until(taskId, (_one, type) => type === 'task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
-}, 120_000);
+});

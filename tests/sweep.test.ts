@@ -8,8 +8,8 @@ import { eventually } from './yard-parts.ts';
 let bench: Bench;
 beforeAll(async () => {
   bench = await openBench();
-}, 60_000);
-afterAll(() => bench?.close(), 30_000);
+});
+afterAll(() => bench?.close());
 
 const done: Outcome = { status: 'ok', output: 'done' };
 const typesOf = async (mesh: BenchMesh, runId: string) => (await mesh.record(runId)).map(({ type }) => type);

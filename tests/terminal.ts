@@ -17,7 +17,7 @@ import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { readMeshFile, type MeshFile } from '../config/mesh-file.ts';
 import { sandboxForTests } from '../tools/sandbox-for-tests.ts';
-import { eventually, makeRepository } from './yard-parts.ts';
+import { eventually, makeRepository, patienceMs } from './yard-parts.ts';
 import { builtProgram } from './built-program.ts';
 
 /** How a command ended and what it said. */
@@ -66,8 +66,6 @@ export interface Up extends Running {
   /** The last line of `--json` output of a command on this mesh, as the result it is. */
   switchyard(words: string[]): Promise<Ended>;
 }
-
-const patienceMs = 60_000;
 
 export async function openTerminal(): Promise<Terminal> {
   const area = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard-terminal-')));

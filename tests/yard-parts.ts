@@ -10,7 +10,7 @@ import type { Role } from '../schemas/row.ts';
 import { builtProgram } from './built-program.ts';
 
 /** How long is waited for what must come: a bound for a slow machine with other things to do, never what makes a test pass. */
-export const patienceMs = 60_000;
+export const patienceMs = 120_000;
 
 /** A process that was started without a launcher: nobody gives back what it holds when it dies. */
 export interface BareProcess {
@@ -135,7 +135,7 @@ export async function followUntil(
   client: Client,
   taskId: string,
   fits: (one: Recorded, type: string) => boolean,
-  limitMs: number,
+  limitMs = patienceMs,
 ): Promise<Recorded> {
   const abort = new AbortController();
   const limit = setTimeout(() => abort.abort(), limitMs);

@@ -14,8 +14,8 @@ beforeAll(async () => {
     leaseMs,
     slots: { coder: 1 },
   });
-}, 120_000);
-afterAll(() => yard?.stop(), 30_000);
+});
+afterAll(() => yard?.stop());
 
 test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])(
   'zombie: stopped at %s past its lease, another goes on; continued, it commits nothing',
@@ -48,7 +48,6 @@ test.each(['decided=run.started', 'decided=run.stepped', 'acted=edit-file.2.1'])
     other.kill('SIGKILL');
     await other.gone;
   },
-  120_000,
 );
 
 test('holder: without a launcher the lease brings the message back, and a probe that finds nobody waits no second one', async () => {
@@ -63,4 +62,4 @@ test('holder: without a launcher the lease brings the message back, and a probe 
   expect(await yard.ended(taskId)).toBe('task.completed');
   expect(await yard.problemsOf(taskId)).toEqual([]);
   other.kill('SIGKILL');
-}, 120_000);
+});

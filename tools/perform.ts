@@ -1,4 +1,5 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { openChecker } from '../schemas/checker.ts';
 import { GitError } from './git.ts';
 import { denied, failed } from './outcome.ts';
 import { cutOpenly } from './output.ts';
@@ -116,7 +117,7 @@ function subjectOf(args: unknown): string {
   return (path ?? argv?.join(' ') ?? '').replaceAll(/\s+/g, ' ').slice(0, 60);
 }
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+const ajv = openChecker();
 const validators = new Map<string, ValidateFunction>();
 
 /** All that is wrong with the arguments, by path; undefined where nothing is. */

@@ -187,7 +187,7 @@ async function processesMarked(mark: string): Promise<number> {
 }
 
 async function untilGone(mark: string): Promise<void> {
-  await expect.poll(() => processesMarked(mark), { timeout: 5000, interval: 20 }).toBe(0);
+  await expect.poll(() => processesMarked(mark), { interval: 20 }).toBe(0);
 }
 
 test.for(['timeout', 'abort'] as const)(
@@ -198,9 +198,7 @@ test.for(['timeout', 'abort'] as const)(
     const controller = new AbortController();
     if (how === 'abort') {
       void (async () => {
-        await expect
-          .poll(() => existsSync(join(worktree, 'pids')), { timeout: 60_000, interval: 20 })
-          .toBe(true);
+        await expect.poll(() => existsSync(join(worktree, 'pids')), { interval: 20 }).toBe(true);
         controller.abort();
       })();
     }
@@ -237,9 +235,7 @@ test('sandbox: when the process that holds it is killed with kill -9, the progra
     `const { runProgram } = await import(${JSON.stringify(new URL('program.ts', import.meta.url).href)});
      await runProgram({ ...${JSON.stringify(request)}, withoutSandbox: 'refuse', timeoutMs: 60000, outputBytes: 1000 });`,
   ]);
-  await expect
-    .poll(() => processesMarked(`4711.${mark}`), { timeout: 60_000, interval: 50 })
-    .toBeGreaterThan(0);
+  await expect.poll(() => processesMarked(`4711.${mark}`), { interval: 50 }).toBeGreaterThan(0);
   holder.kill('SIGKILL');
   await untilGone(`4711.${mark}`);
 });

@@ -1,5 +1,5 @@
-import { Ajv } from 'ajv';
 import type { Endpoint } from '../../bus/micro.ts';
+import { openChecker } from '../../schemas/checker.ts';
 import { queries, type QueryName } from '../../schemas/query.ts';
 import { censorText } from '../../schemas/secrets.ts';
 import { querySubject } from '../query.ts';
@@ -7,7 +7,7 @@ import { QueryError } from './answers.ts';
 
 export type Answering = { [Name in QueryName]: (request: never) => unknown };
 
-const ajv = new Ajv({ allErrors: true, strict: false });
+const ajv = openChecker();
 
 /** The questions of the contract as a service: what breaks its schema is answered with everything that is wrong with it. */
 export function endpointsOf(namespace: string, answering: Answering): Endpoint[] {

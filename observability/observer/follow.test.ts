@@ -38,7 +38,7 @@ beforeAll(async () => {
   await ensureStreams(bus, namespace, ['local'], 6000);
   signers = signersOf(await loadCredentials(server.stateDirectory, [...roles]));
   publicKeys = await readPublicKeys(server.stateDirectory);
-}, 60_000);
+});
 afterAll(async () => {
   await bus?.connection.close();
   await server?.[Symbol.asyncDispose]();
@@ -195,4 +195,4 @@ test('read model: a broker that comes back with an older store is noticed', asyn
     await running.stop();
     await own[Symbol.asyncDispose]();
   }
-}, 60_000);
+});

@@ -119,7 +119,6 @@ test.each([
     ]);
     expect(await isReceived(1)()).toBeUndefined();
   },
-  60_000,
 );
 
 test.each([
@@ -137,7 +136,6 @@ test.each([
       () => eventually(isReceived(1), 'the spans'),
     );
   },
-  60_000,
 );
 
 test('span export: a collector that is down stops no file, and one that comes later has everything from the beginning', async () => {
@@ -168,7 +166,7 @@ test('span export: a collector that is down stops no file, and one that comes la
   );
   // The file goes on where it stood.
   expect(inFile()).toBe(written);
-}, 60_000);
+});
 
 test('span export: once no more comes, what stands in the read model is still sent, and that is the end', async () => {
   const drained = new AbortController();
@@ -183,4 +181,4 @@ test('span export: once no more comes, what stands in the read model is still se
     drained,
   );
   for (const task of [1, 2, 3]) expect(await isReceived(task)()).toBe(true);
-}, 60_000);
+});

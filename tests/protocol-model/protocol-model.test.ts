@@ -3,7 +3,6 @@ import { bites, configurations } from './configurations.ts';
 import { allRules, allRulesBut, ruleNames, rules } from './rules.ts';
 import { search } from './search.ts';
 
-const limitMs = 60_000;
 const report: string[] = [];
 let statesInAll = 0;
 
@@ -12,26 +11,18 @@ afterAll(() => {
   console.log(report.join('\n'));
 });
 
-test.each(Object.entries(configurations))(
-  'protocol: holds with %s',
-  (_, configuration) => {
-    const { wrong, trace, states } = search({ configuration, inForce: allRules });
-    expect(wrong && [...trace, wrong]).toBeUndefined();
-    statesInAll += states;
-  },
-  limitMs,
-);
+test.each(Object.entries(configurations))('protocol: holds with %s', (_, configuration) => {
+  const { wrong, trace, states } = search({ configuration, inForce: allRules });
+  expect(wrong && [...trace, wrong]).toBeUndefined();
+  statesInAll += states;
+});
 
-test.each(ruleNames)(
-  'protocol: goes wrong without "%s"',
-  (rule) => {
-    const { configuration, harm } = bites[rule];
-    const { wrong, trace } = search({ configuration, inForce: allRulesBut(rule) });
-    expect(wrong).toContain(harm);
-    report.push(`rule ${rules[rule].number}, without "${rule}": ${wrong} (${trace.length} steps)`);
-  },
-  limitMs,
-);
+test.each(ruleNames)('protocol: goes wrong without "%s"', (rule) => {
+  const { configuration, harm } = bites[rule];
+  const { wrong, trace } = search({ configuration, inForce: allRulesBut(rule) });
+  expect(wrong).toContain(harm);
+  report.push(`rule ${rules[rule].number}, without "${rule}": ${wrong} (${trace.length} steps)`);
+});
 
 /** Meshes in which rules bite, each once, with the rules that bite there. */
 const biting = Map.groupBy(ruleNames, (rule) => JSON.stringify(bites[rule].configuration));
@@ -42,7 +33,6 @@ test.each([...biting.values()].map((names) => [names.join('", "'), names[0]!] as
     const { wrong, trace } = search({ configuration: bites[rule].configuration, inForce: allRules });
     expect(wrong && [...trace, wrong]).toBeUndefined();
   },
-  limitMs,
 );
 
 test('protocol: every one of the sixteen rules is in the table', () => {

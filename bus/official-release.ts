@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import * as http from 'node:http';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { megabytes } from './debian-package.ts';
@@ -38,7 +37,7 @@ export async function fetchOfficialRelease(options: {
   const base = `${releaseUrl}/v${PINNED_SERVER}`;
 
   // Node's own fetch ignores proxy variables unless told; the caller's setting is put back afterwards.
-  const restoreProxy = http.setGlobalProxyFromEnv?.() ?? (() => {});
+  const restoreProxy = (await import('node:http')).setGlobalProxyFromEnv?.() ?? (() => {});
   try {
     const sums = (await get(`${base}/SHA256SUMS`, firstAnswerMs)).toString('utf8');
     const expected = sums

@@ -1,4 +1,3 @@
-import { setGlobalProxyFromEnv } from 'node:http';
 import { join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { entryNameOf, tierOfBytes } from '../config/found-entries.ts';
@@ -49,7 +48,7 @@ export function registerModelsPull(models: Command): void {
         );
       const folder = options.to === undefined ? modelsFolder(environment) : resolve(options.to);
       // Node's own fetch looks at proxy variables only when told.
-      setGlobalProxyFromEnv?.();
+      (await import('node:http')).setGlobalProxyFromEnv?.();
       const fetched: Fetched[] = [];
       await untilInterrupted(async (signal) => {
         for (const source of sources) {

@@ -30,7 +30,7 @@ export async function createBackend(
     ? factories[definition.backend as BackendName]
     : undefined;
   if (factory) {
-    useProxy(definition, environment);
+    await useProxy(definition, environment);
     const backend = (await factory())(definition, environment);
     if (definition.record === undefined) return backend;
     const { recorded } = await import('./backends/cassette-recorder.ts');

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { blocksOf } from './pages/blocks.ts';
+import { sources } from './pages/sources.ts';
 import { ownFiles, textOf } from './tree.ts';
 
 const index = 'docs/models/README.md';
@@ -22,14 +23,6 @@ test.each(ofProviders)('%s: says what to set, what one sees and what goes wrong'
   const headings = [...textOf(path).matchAll(/^## (.*)$/gm)].map((match) => match[1]);
   expect(headings).toEqual(expect.arrayContaining(['What to set', 'What you see', 'What goes wrong']));
 });
-
-/** Everything that a person may be told about a model. */
-const sources = ownFiles('{config,inference,gpu-worker,schemas}/**/*.ts', 'setup/*.mjs')
-  .filter((path) => !path.endsWith('.test.ts'))
-  .map(textOf)
-  // A text that the formatter broke is one text.
-  .map((text) => text.replaceAll(/['`] \+\s*['`]/g, ''))
-  .join('\n');
 
 /** The messages in the first column under "What goes wrong", which have several words; `…` stands for what differs. */
 const messagesOf = (path: string) =>

@@ -3,8 +3,8 @@ import { textOf as wordsOf } from '../../observability/span.ts';
 import type { RecordedEvent } from '../../observability/task-view.ts';
 import { linesOf } from '../../observability/timeline.ts';
 import { findRow } from '../../schemas/catalogue.ts';
-import { ownFiles, textOf } from '../tree.ts';
 import { commandProblem } from './shell.ts';
+import { sources } from './sources.ts';
 
 /** What differs from one run to the next: numbers, ids, times, and what a page leaves out. */
 const differs = /\.\.\.|…|\b[0-9a-f]{8,}\b|\d+(?:[.:]\d+)*/g;
@@ -12,16 +12,6 @@ const differs = /\.\.\.|…|\b[0-9a-f]{8,}\b|\d+(?:[.:]\d+)*/g;
 const pieced = new RegExp(`"[^"]*"|[^ ]*/[^ :]*|\\d+ \\w+|${differs.source}`, 'g');
 const plain = (line: string) => line.trim().replaceAll(/\s+/g, ' ');
 const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-
-/** Everything that a person may be told: our sources without their comments. */
-const sources = ownFiles(
-  '{agents,bus,cli,config,gpu-worker,inference,observability,replay,schemas,setup}/**/*.{ts,mjs}',
-)
-  .filter((path) => !path.endsWith('.test.ts'))
-  .map((path) => textOf(path).replaceAll(/^\s*(?:\/\/|\/?\*).*$/gm, ''))
-  // A text that the formatter broke is one text.
-  .map((text) => text.replaceAll(/['`] \+\s*['`]/g, ''))
-  .join('\n');
 
 /** What `watch` shows of the demo. */
 const shown = linesOf(recorded.events as unknown as RecordedEvent[]).map((line) =>

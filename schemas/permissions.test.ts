@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { covers } from '../tests/pages/covers.ts';
 import { catalogue } from './catalogue.ts';
 import { brokerUsers, permissionsOf } from './permissions.ts';
 import { agentRoles, roles, type Role, type Row } from './row.ts';
@@ -8,16 +9,6 @@ const task = '7b0e2a1c-0000-4000-8000-000000000001';
 const run = '7b0e2a1c-0000-4000-8000-000000000002';
 const pools = ['local', 'gpu'];
 
-/** Whether a subject falls under a pattern, by the rules of NATS. */
-function covers(pattern: string, subject: string): boolean {
-  const wanted = pattern.split('.');
-  const given = subject.split('.');
-  for (const [index, token] of wanted.entries()) {
-    if (token === '>') return given.length > index;
-    if (given[index] === undefined || (token !== '*' && token !== given[index])) return false;
-  }
-  return wanted.length === given.length;
-}
 const may = (list: string[], subject: string) => list.some((pattern) => covers(pattern, subject));
 const maySay = (user: (typeof brokerUsers)[number], subject: string) =>
   may(permissionsOf(user, 'yard', pools).publish, subject);

@@ -7,8 +7,6 @@ import { parse } from 'yaml';
 import { mainOf } from '../bus/launcher.ts';
 import { PINNED_SERVER } from '../bus/nats-version.ts';
 import { builtName } from '../bus/program-file.ts';
-import { everyCommand, openProgram } from '../cli/program.ts';
-import { parseCommandLine } from '../schemas/command-line.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
 import { importsOf } from './boundaries.ts';
 import { builtProgram } from './built-program.ts';
@@ -211,34 +209,8 @@ test('tracing: every part of a pipeline of the collector is there, and what it s
 
 test('compose: what docs/deploy.md says of it is so', () => {
   const page = textOf('docs/deploy.md');
-  const lines = [...page.matchAll(/docker compose ([^`\n]*)/g)].map(([, words]) => words!.split(' '));
-  expect(lines.length).toBeGreaterThan(10);
-  const profiles = services.flatMap(([, { profiles: of = [] }]) => of);
-  for (const words of lines) {
-    const after = (flag: string) => words.filter((_, place) => words[place - 1] === flag);
-    for (const profile of after('--profile')) expect(profiles).toContain(profile);
-    for (const file of after('--file')) expect(textOf(file)).toContain('services:');
-    for (const scaled of after('--scale'))
-      expect(Object.keys(compose.services)).toContain(scaled.split('=')[0]);
-    for (const service of after('exec')) expect(Object.keys(compose.services)).toContain(service);
-    const place = words.indexOf('switchyard');
-    if (place >= 0) expect(usageProblem(words.slice(place + 1))).toBeUndefined();
-  }
   const used = new Set([...textOf('compose.yaml').matchAll(/\$\{(\w+)/g)].map(([, name]) => name!));
   const named = [...page.matchAll(/SWITCHYARD_(?:UID|GID|GPU|OTLP|REPOSITORIES)\b/g)].map(([name]) => name);
   expect(new Set(named).size).toBe(5);
   for (const name of named) expect(used).toContain(name);
 });
-
-/** Why our command would not take these words; nothing is started. */
-function usageProblem(words: string[]): string | undefined {
-  const program = openProgram();
-  for (const command of everyCommand(program))
-    command.configureOutput({ writeOut() {}, writeErr() {} }).action(() => {});
-  try {
-    program.parse(parseCommandLine(words.join(' ')), { from: 'user' });
-    return undefined;
-  } catch (error) {
-    return (error as Error).message;
-  }
-}

@@ -1,69 +1,11 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
-import type { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { everyCommand, openProgram } from '../cli/program.ts';
-import { parseCommandLine } from '../schemas/command-line.ts';
+import { blockProblem } from './pages/block-problem.ts';
+import { at, blocksOf, inlineCodeOf, pages, withoutBlocks } from './pages/blocks.ts';
+import { commandProblem, commandsOf, mentionProblem } from './pages/shell.ts';
 import { ownFiles, root, textOf } from './tree.ts';
-
-/** What we publish for people to read. */
-const pages = ['README.md', ...ownFiles('docs/**/*.md')];
-const at = (path: string, index: number, text: string) =>
-  `${path}:${text.slice(0, index).split('\n').length}`;
-
-/** The command lines of the `sh` blocks of a page, one each, comments taken away. */
-export function commandsOf(path: string, text: string): { place: string; line: string }[] {
-  return [...text.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap((block) =>
-    block[1]!
-      .replaceAll(/\s*\\\n\s*/g, ' ')
-      .split('\n')
-      .flatMap((line) => line.replace(/(^|\s)#\s.*$/, '').split(/\s(?:&&|\|\|?|;)\s/))
-      .map((line) => ({ place: at(path, block.index, text), line: line.trim() }))
-      .filter(({ line }) => line !== ''),
-  );
-}
-
-/** Why our command would not take this line; nothing is started. */
-export function usageProblem(words: string[]): string | undefined {
-  const program: Command = openProgram();
-  for (const command of [program, ...everyCommand(program)])
-    command.configureOutput({ writeOut() {}, writeErr() {} }).action(() => {});
-  // A program that is given nothing shows its help; one that is given nonsense shall say so.
-  program.action((_options, command: Command) => {
-    if (command.args.length > 0) throw new Error(`unknown command '${command.args[0]}'`);
-  });
-  program.allowExcessArguments();
-  try {
-    program.parse(words, { from: 'user' });
-    return undefined;
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    return code === 'commander.helpDisplayed' || code === 'commander.version' ? undefined : message;
-  }
-}
-
-function commandProblem(line: string): string | undefined {
-  // Of the commands of others (git, nats) nothing is known here.
-  if (!/^(\.\/switchyard|npm|node)\b/.test(line)) return undefined;
-  let argv: string[];
-  try {
-    // A shell's home is the one thing of a shell's that our pages use.
-    argv = parseCommandLine(line.replaceAll(' ~/', ' /home/me/'));
-  } catch (error) {
-    return (error as Error).message;
-  }
-  const [program, ...words] = argv;
-  if (program === './switchyard') return usageProblem(words);
-  if (program === 'npm' && words[0] === 'start')
-    return usageProblem(['up', '--demo', ...words.slice(1).filter((word) => word !== '--')]);
-  if (program === 'npm' && words[0] === 'run') {
-    const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
-    return words[1]! in scripts ? undefined : `package.json has no script ${words[1]}`;
-  }
-  if (program === 'node' && !words[0]!.startsWith('-'))
-    return existsSync(join(root, words[0]!)) ? undefined : `there is no ${words[0]}`;
-  return undefined;
-}
 
 test('docs: a wrong command line is found, and a right one taken', () => {
   expect(commandProblem('./switchyard frobnicate')).toContain('frobnicate');
@@ -72,32 +14,103 @@ test('docs: a wrong command line is found, and a right one taken', () => {
   expect(commandProblem('./switchyard dead frobnicate')).toBeDefined();
   expect(commandProblem('npm start -- --frobnicate')).toContain('--frobnicate');
   expect(commandProblem('npm run frobnicate')).toContain('frobnicate');
+  expect(commandProblem('npm frobnicate')).toContain('frobnicate');
   expect(commandProblem('node tests/frobnicate.ts')).toContain('frobnicate');
+  expect(commandProblem('node setup/gpu-worker.mjs --frobnicate')).toContain('--frobnicate');
+  expect(commandProblem('docker compose exec frobnicate ls')).toContain('frobnicate');
+  expect(commandProblem('docker compose --profile frobnicate up')).toContain('frobnicate');
+  expect(commandProblem('docker compose up --scale frobnicate=2')).toContain('frobnicate');
+  expect(commandProblem('docker compose exec broker switchyard frobnicate')).toContain('frobnicate');
+  expect(commandProblem('FROBNICATE=1 ./switchyard up')).toContain('FROBNICATE');
+  expect(commandProblem('OTEL_TRACES_EXPORTER=nowhere npm start')).toContain('nowhere');
+  expect(commandProblem('frobnicate now')).toBe('nobody checks `frobnicate`');
   expect(commandProblem('./switchyard')).toBeUndefined();
   expect(commandProblem('./switchyard --help')).toBeUndefined();
   expect(commandProblem('./switchyard fix ../app --test "npm test" --json')).toBeUndefined();
   expect(commandProblem('npm start -- --once')).toBeUndefined();
-  const page = 'x\n```sh\n./switchyard one \\\n  --two # three\ncd x && npm test\n```\n';
-  expect(commandsOf('page.md', page).map(({ line }) => line)).toEqual([
-    './switchyard one --two',
-    'cd x',
-    'npm test',
-  ]);
+  expect(mentionProblem('./switchyard cancel')).toBeUndefined();
+  expect(mentionProblem('./switchyard cancel --frobnicate')).toContain('--frobnicate');
 });
 
-test('docs: every command line in a shell block is one that we take', () => {
-  const commands = pages.flatMap((path) => commandsOf(path, textOf(path)));
-  expect(commands.filter(({ line }) => line.startsWith('./switchyard')).length).toBeGreaterThan(5);
-  const problems = commands.flatMap(({ place, line }) => {
-    const problem = commandProblem(line);
-    return problem === undefined ? [] : [`${place}: ${line}: ${problem}`];
+test('docs: a recipe for `nats` that would not work as it stands is found', () => {
+  const problem = (recipe: string) => commandProblem(`nats --context switchyard ${recipe}`);
+  const body = '{"repository": "/path"}';
+  expect(commandProblem(`nats req yard.query.totals '{}'`)).toContain('--context switchyard');
+  expect(problem(`pub yard.submit '{"repo": "/path"}'`)).toContain('"repo"');
+  expect(problem(`pub yard.submit '{"repository"'`)).toContain('JSON');
+  expect(problem(`pub yard.submitted '${body}'`)).toBe('the operator may not say yard.submitted');
+  expect(problem(`pub yard.tasks.submit '${body}'`)).toContain('asked by req');
+  expect(problem(`req yard.submit '${body}'`)).toContain('nobody answers');
+  expect(problem(`req yard.query.frobnicate '{}'`)).toBe('the contract has no yard.query.frobnicate');
+  expect(problem(`req yard.query.tasks '{"stat": "running"}'`)).toContain('additional properties');
+  expect(problem(`req yard.query.tasks`)).toBe('req takes 2 words');
+  expect(problem(`sub 'other.event.>'`)).toContain('may not hear');
+  expect(problem(`sub 'yard.events.>'`)).toContain('nothing is said');
+  expect(problem(`sub --frobnicate 'yard.event.>'`)).toContain('--frobnicate');
+  expect(problem('frobnicate')).toContain('nobody checks');
+  expect(problem(`pub yard.submit '${body}'`)).toBeUndefined();
+});
+
+const block = (language: string, text: string, page = 'page.md') => ({ page, line: 1, language, text });
+
+test('docs: every block of a page is seen, and its lines', () => {
+  const page =
+    'x\n```sh\n./switchyard one \\\n  --two # three\ncd x && npm test\n```\n- y\n\n  ~~~\n  z\n  ~~~\n';
+  const [shell, other] = blocksOf('page.md', page);
+  expect(commandsOf(shell!)).toEqual(['./switchyard one --two', 'cd x', 'npm test']);
+  expect(commandsOf(block('sh', `grep -h '"a|b"' x | grep y; echo "c && d"`))).toHaveLength(3);
+  expect(() => commandsOf(block('sh', `echo 'it`))).toThrow('not closed');
+  expect(other).toEqual({ page: 'page.md', line: 9, language: '', text: 'z\n' });
+  expect(() => blocksOf('page.md', '```sh\nnpm test\n')).toThrow('page.md:1');
+  expect(inlineCodeOf('page.md', '```\n`a`\n```\nx `b\nc` y')).toEqual([{ place: 'page.md:4', code: 'b c' }]);
+});
+
+test.each([
+  ['no language that is known', block('javascript', 'let x;'), 'nobody checks a block of javascript'],
+  ['no usage', block('', './switchyard frobnicate [options]\n'), 'the usage of no verb'],
+  ['a command', block('sh', 'cd x && ./switchyard frobnicate\n'), 'frobnicate'],
+  ['no JSON', block('json', '{'), 'JSON'],
+  ['no message', block('json', '{"specversion": "1.0"}'), 'type'],
+  ['an option', block('yaml', 'mesh: { frobnicate: 1 }\n'), 'frobnicate'],
+  ['no YAML', block('yaml', 'mesh: {\n'), '}'],
+  ['an absent model', block('yaml', 'roles: { coder: { models: [large] } }\n'), 'large'],
+  ['a scene', block('yaml', '- role: coder\n  reply: []\n'), 'reply'],
+  [
+    'a pipeline',
+    block('yaml', 'receivers: {}\nservice: { pipelines: { logs: { receivers: [otlp] } } }\n'),
+    'otlp',
+  ],
+  ['a type', block('mermaid', 'flowchart LR\n  a -- run.begin --> b\n'), 'run.begin'],
+  ['a line of a task', block('text', '+0.0s ▸ manager   taken: Make the tests pass\n'), 'does not show'],
+  [
+    'a line of a log',
+    block('text', '15:12:32.168 INFO  router.fdea2753    route.made  id=1\n'),
+    'route.made',
+  ],
+  ['a message', block('text', 'applied to .../app: slow-forward, now at 1d68870b\n'), 'slow-forward'],
+])('docs: a block is found that has wrong: %s', (_, wrong, problem) => {
+  expect(blockProblem(wrong)).toContain(problem);
+});
+
+test.each(pages)('%s: every block is checked, and holds', (page) => {
+  const problems = blocksOf(page).flatMap((one) => {
+    const problem = blockProblem(one);
+    return problem === undefined ? [] : [`${page}:${one.line}: ${problem}`];
   });
   expect(problems).toEqual([]);
 });
 
-test('docs: every command that a page or a message names is there', () => {
+test.each(pages)('%s: every command that its text names is one that we take', (page) => {
+  const problems = inlineCodeOf(page).flatMap(({ place, code }) => {
+    const problem = mentionProblem(code);
+    return problem === undefined ? [] : [`${place}: ${code}: ${problem}`];
+  });
+  expect(problems).toEqual([]);
+});
+
+test('docs: every command that a message names is there', () => {
   const verbs = new Set(everyCommand(openProgram()).map((one) => one.name()));
-  const files = [...pages, ...ownFiles('{agents,bus,cli,config,inference,router,schemas,tools}/**/*.ts')];
+  const files = ownFiles('{agents,bus,cli,config,inference,router,schemas,tools}/**/*.ts');
   const problems = files.flatMap((path) => {
     const text = textOf(path);
     return [...text.matchAll(/`?\.\/switchyard ([a-z][a-z-]*)/g)].flatMap((match) =>
@@ -110,10 +123,8 @@ test('docs: every command that a page or a message names is there', () => {
   expect(problems).toEqual([]);
 });
 
-const withoutCode = (text: string) =>
-  text.replaceAll(/^```[\s\S]*?^```/gm, (block) => block.replaceAll(/[^\n]/g, ' '));
 const linksOf = (text: string) =>
-  [...withoutCode(text).matchAll(/\]\((?<target>[^)\s]+)(?:\s+"[^"]*")?\)/g)].map((match) => ({
+  [...withoutBlocks(text).matchAll(/\]\((?<target>[^)\s]+)(?:\s+"[^"]*")?\)/g)].map((match) => ({
     index: match.index,
     target: match.groups!['target']!,
   }));
@@ -126,7 +137,7 @@ const anchorOf = (heading: string) =>
     .trim()
     .replaceAll(' ', '-');
 const anchorsOf = (text: string) =>
-  [...withoutCode(text).matchAll(/^#+ (.*)$/gm)].map((match) => anchorOf(match[1]!));
+  [...withoutBlocks(text).matchAll(/^#+ (.*)$/gm)].map((match) => anchorOf(match[1]!));
 const pathOf = (from: string, target: string) =>
   posix.normalize(posix.join(posix.dirname(from), decodeURI(target.split('#')[0]!)));
 
@@ -165,9 +176,12 @@ test('docs: every file of ours that a page names is there', () => {
     'bus',
     'cli',
     'config',
+    'deploy',
     'docs',
+    'gpu-worker',
     'inference',
     'observability',
+    'replay',
     'router',
     'schemas',
     'setup',

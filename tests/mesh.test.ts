@@ -3,13 +3,17 @@ import { join } from 'node:path';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Value } from 'typebox/value';
 import { stringify } from 'yaml';
 import { connect as connectBus } from '../bus/connect.ts';
 import { readCredential } from '../bus/credentials.ts';
 import { openSigner, signatureHeader } from '../bus/signature.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
+import { queries } from '../schemas/query.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
+import { findNatsCli } from './nats-cli.ts';
+import { idInRecipe, recipes, recipeTests, runRecipe } from './pages/run-recipe.ts';
 import { adder, adderScript, adderTest, slowScene } from './scenes.ts';
 import { openTerminal, processesOn, resultOf, type Terminal, type Up } from './terminal.ts';
 import { eventually, followUntil } from './yard-parts.ts';
@@ -31,7 +35,7 @@ beforeAll(async () => {
   config = terminal.configure('switchyard.yaml', {
     mesh: { leaseMs: 2000 },
     processes: { coder: 1, planner: 1, tester: 1 },
-    allow: { repositories: [terminal.area], tests: [adderTest] },
+    allow: { repositories: [terminal.area], tests: [adderTest, ...recipeTests] },
     models: { scripted: { backend: 'scripted', pool: 'scripted', script } },
     // Replies that were written beforehand are never chosen unasked.
     roles: Object.fromEntries(agentRoles.map((role) => [role, { models: ['scripted'] }])),
@@ -157,6 +161,63 @@ test('mesh: a request at yard.tasks.submit is answered with the id of its task, 
   expect(unreadable!.headers?.get('Nats-Service-Error')).toContain('cannot be read');
   expect(unreadable!.string()).toContain('JSON');
   expect(await ended(first, taskId)).toBe('task.completed');
+});
+
+test('mesh: every line for the `nats` CLI on our pages does what its page says', async (context) => {
+  const cli = await findNatsCli();
+  if ('missing' in cli) return context.skip(cli.missing);
+  const at = (verb: string) =>
+    recipes.filter((line) => line.startsWith(`nats --context switchyard ${verb} `));
+  // Where whoever follows the tour would be.
+  const place = join(terminal.area, 'recipes');
+  const repository = terminal.makeRepository('recipes/.switchyard/demo/meeting-slots', adder);
+  let taskId = '';
+  const ran = new Set<string>();
+  const run = (line: string) => {
+    ran.add(line);
+    const filled = line.replace('"/path"', `"${repository}"`).replace(idInRecipe, taskId);
+    const how = { program: cli.program, cwd: place, environment: terminal.environment };
+    const started = runRecipe(filled, how);
+    context.onTestFinished(started.kill);
+    return started;
+  };
+  const said = async (line: string) => {
+    const started = run(line);
+    expect(await started.ended, line).toBe(0);
+    return started.out();
+  };
+
+  const listening = at('sub')
+    .filter((line) => !idInRecipe.test(line))
+    .map(run);
+  for (const one of listening) await one.says('Subscribing');
+  const known = new Set((await first.client.taskJournals()).map((one) => one.taskId));
+  const submitted = [...at('pub yard.submit'), ...at('req yard.tasks.submit')];
+  for (const line of submitted) await said(line);
+  const taken = await eventually(async () => {
+    const all = (await first.client.taskJournals()).filter((one) => !known.has(one.taskId));
+    return all.length === submitted.length ? all.map((one) => one.taskId) : undefined;
+  }, 'a task for each');
+  // They are as good as done: what follows is not about them.
+  for (const one of taken) await first.client.request('task.cancel', { taskId: one });
+  for (const one of taken) expect(await ended(first, one)).toBe('task.cancelled');
+  taskId = taken[0]!;
+
+  // The read model may be a moment behind the record.
+  for (const { name, reply } of queries)
+    for (const line of at(`req yard.query.${name}`)) {
+      const wrong = async () => {
+        const answer = /^\{.*$/m.exec(await said(line))![0];
+        return Value.Errors(reply, JSON.parse(answer));
+      };
+      await expect.poll(wrong, { message: line }).toEqual([]);
+    }
+  for (const line of at('micro')) expect(await said(line)).toContain('switchyard-manager');
+  const reading = at('sub')
+    .filter((line) => idInRecipe.test(line))
+    .map(run);
+  for (const one of [...listening, ...reading]) await one.says('dev.switchyard.task.cancelled.v1');
+  expect([...ran].toSorted()).toEqual(recipes.toSorted());
 });
 
 test('mesh: the same source and id is the same task however it is sent, also long after', async () => {

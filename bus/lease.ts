@@ -14,7 +14,7 @@ export interface Lease {
 const againMs = 1000;
 
 /**
- * Renews at a third of the lease. A main thread that does not feed it for `patienceMs` loses its leases. A thread that
+ * Renews at a third of the lease, on a thread that starts with the first message held. A main thread that does not feed it for `patienceMs` loses its leases. A thread that
  * ended, as where the broker was away when it first dialled, is logged and started again with all that is held.
  */
 export function openLease(
@@ -28,7 +28,7 @@ export function openLease(
   const held = new Set<string>();
   let isStopped = false;
   let again: NodeJS.Timeout | undefined;
-  let worker = launch();
+  let worker: Worker | undefined;
 
   function launch(): Worker {
     const workerData: LeaseWork = {
@@ -51,22 +51,23 @@ export function openLease(
     return launched;
   }
 
-  const feeding = setInterval(() => worker.postMessage({ feed: true }), 1000);
+  const feeding = setInterval(() => worker?.postMessage({ feed: true }), 1000);
   feeding.unref();
   return {
     hold(token) {
       held.add(token);
-      worker.postMessage({ hold: token });
+      if (worker) worker.postMessage({ hold: token });
+      else worker = launch();
     },
     release(token) {
       held.delete(token);
-      worker.postMessage({ release: token });
+      worker?.postMessage({ release: token });
     },
     async stop() {
       isStopped = true;
       clearInterval(feeding);
       clearTimeout(again);
-      await worker.terminate();
+      await worker?.terminate();
     },
   };
 }

@@ -27,8 +27,16 @@ const started = [
   'gpu-worker/ask.ts',
   'observability/telemetry.ts',
 ];
-/** Not taken in: they look for files beside their own, and llama.cpp is fetched later, if ever. */
-const external = ['@vscode/ripgrep', 'node-llama-cpp', '@huggingface/jinja'];
+/**
+ * Not taken in: ripgrep, which looks for a file beside its own; what exports over gRPC, half of which would ask for the
+ * other half as a package; and llama.cpp, which is fetched later, if ever.
+ */
+const external = [
+  '@vscode/ripgrep',
+  /^@opentelemetry\/exporter-\w+-otlp-grpc$/,
+  'node-llama-cpp',
+  '@huggingface/jinja',
+];
 
 const builds = join(root, 'node_modules', '.switchyard');
 /** The build to start from; each lies in a folder of its own, so that who runs goes on with the one it was started from. */

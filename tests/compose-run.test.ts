@@ -2,6 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -53,6 +54,7 @@ const containers = new Map<string, Container>();
 beforeAll(async () => {
   area = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard-compose-')));
   application = layOut(image, 'app');
+  linkPackages();
   takeBuilt(build());
   const [port, pagePort, socketPort] = [await freePort(), await freePort(), await freePort()];
   brokerPort = port;
@@ -135,10 +137,23 @@ function build(): string {
   return folder;
 }
 
+/** The packages of the image: those that `npm ci --omit=dev` installs; of one that only tests or builds need, nothing. */
+function linkPackages(): void {
+  const { packages } = JSON.parse(textOf('package-lock.json')) as {
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
+  };
+  for (const [path, { dev, devOptional }] of Object.entries(packages)) {
+    if (!/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || dev || devOptional || !existsSync(join(root, path)))
+      continue;
+    mkdirSync(dirname(join(application, path)), { recursive: true });
+    symlinkSync(join(root, path), join(application, path));
+  }
+}
+
 /** What the image takes out of the stage that builds. */
 function takeBuilt(folder: string): void {
   const copies = image.instructions.filter((one) => one.name === 'COPY' && one.flags['from'] === 'build');
-  expect(copies.length).toBeGreaterThan(2);
+  expect(copies).toHaveLength(2);
   for (const { text } of copies) {
     const [from, to] = text.split(' ') as [string, string];
     cpSync(join(folder, from.replace(/^\/app/, '')), join(application, to), {

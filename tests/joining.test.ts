@@ -170,6 +170,7 @@ function isProgram(pid: number, program: string): boolean {
 }
 
 test('start: Ctrl-C is heard while the process does not serve yet, and once more ends it at once', async () => {
+  await eventually(() => processesOn(joined).length === 0, 'those of before to be gone');
   const starting = terminal.start(['start', 'coder', '--state', joined, '--broker', mesh.mesh.url]);
   const child = await eventually(
     // By its program: before it is that, it is a copy of who starts it, who waits for it meanwhile.

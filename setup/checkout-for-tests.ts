@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -48,15 +49,27 @@ process.exitCode = Number(process.env['TEST_EXIT'] ?? 0);\n`,
 
 /** Gives a checkout one dependency, a tarball that npm needs no network for, with the lock file that npm makes. */
 export function addPackages(checkout: string, version = '1.0.0'): void {
-  const source = join(checkout, 'small');
-  mkdirSync(source, { recursive: true });
+  cpSync(packagesOf(version), checkout, { recursive: true });
+}
+
+/** By version: npm takes seconds to make it, and every checkout gets the same. */
+const made = new Map<string, string>();
+process.once('exit', () => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+
+function packagesOf(version: string): string {
+  const known = made.get(version);
+  if (known) return known;
+  const folder = mkdtempSync(join(tmpdir(), 'switchyard-packages-'));
+  made.set(version, folder);
+  const source = join(folder, 'small');
+  mkdirSync(source);
   // Would it run, a package's script could do anything before a person has looked.
   const scripts = { install: 'touch ../../install-script-ran' };
   writeFileSync(join(source, 'package.json'), JSON.stringify({ name: 'small', version, scripts }));
-  const options = { cwd: checkout, env: { ...process.env, PATH: systemPath }, stdio: 'ignore' } as const;
+  const options = { cwd: folder, env: { ...process.env, PATH: systemPath }, stdio: 'ignore' } as const;
   execFileSync('npm', ['pack', './small', '--silent', '--ignore-scripts'], options);
   writeFileSync(
-    join(checkout, 'package.json'),
+    join(folder, 'package.json'),
     JSON.stringify({
       name: 'checkout',
       version: '1.0.0',
@@ -64,6 +77,7 @@ export function addPackages(checkout: string, version = '1.0.0'): void {
     }),
   );
   execFileSync('npm', ['install', '--package-lock-only', '--offline', '--ignore-scripts'], options);
+  return folder;
 }
 
 /** Makes a checkout look set up, on the Node that runs the tests, with the bundler. */

@@ -234,10 +234,8 @@ test('observer: killed with kill -9 over and over while tasks run, it neither mi
   const file = join(yard.area, 'built-at-once.sqlite');
   const model = openReadModel(file, namespace);
   const record = openRecord(yard.admin, namespace, await publicKeys());
-  for (let batch = await record.readAfter(model.progress()); batch !== 'other' && batch.entries.length > 0;) {
-    model.take(batch.entries);
-    batch = await record.readAfter(model.progress());
-  }
+  for await (const batch of record.readAfter(model.progress()))
+    if (batch !== 'other') model.take(batch.entries);
   model.close();
   expect(dumpReadModel(readModelFile(yard.stateDirectory))).toEqual(dumpReadModel(file));
 }, 90_000);

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { connect } from '../../bus/connect.ts';
 import { loadCredentials, readPublicKeys } from '../../bus/credentials.ts';
 import { startServer } from '../../bus/nats-server.ts';
-import { beginning, openRecord, type Place } from '../../bus/record.ts';
+import { beginning, openRecord } from '../../bus/record.ts';
 import { EVERYTHING, serverBinary } from '../../bus/server-fixture.ts';
 import { ensureStreams } from '../../bus/streams.ts';
-import { openReadModel, type ReadModel } from '../../observability/observer/read-model.ts';
+import { openReadModel } from '../../observability/observer/read-model.ts';
 import { roles } from '../../schemas/row.ts';
 import { append, entriesOfTask, eventsOfTask, signersOf } from '../synthetic-record.ts';
 
@@ -55,27 +55,14 @@ async function project(isChecked: boolean, round: number): Promise<void> {
   const record = openRecord(bus, namespace, isChecked ? publicKeys : undefined);
   const model = openReadModel(join(state, `${isChecked}-${round}.sqlite`), namespace);
   try {
-    await readAll(model, (place) => record.readAfter(place));
+    for await (const batch of record.readAfter(beginning)) {
+      if (batch === 'other') throw new Error('the record changed');
+      model.take(batch.entries);
+    }
     const { sequence, notBelieved } = model.progress();
     if (sequence !== events || notBelieved !== 0) throw new Error('not everything was projected');
   } finally {
     model.close();
-  }
-}
-
-async function readAll(model: ReadModel, readAfter: ReturnType<typeof openRecord>['readAfter']) {
-  // As the observer does: the next entries are read and checked while these are written.
-  let place: Place = beginning;
-  let next = readAfter(place);
-  for (;;) {
-    const batch = await next;
-    if (batch === 'other') throw new Error('the record changed');
-    const last = batch.entries.at(-1);
-    if (last) place = last;
-    const isOver = batch.pending === 0;
-    if (!isOver) next = readAfter(place);
-    model.take(batch.entries);
-    if (isOver) return;
   }
 }
 

@@ -49,12 +49,17 @@ interface Found {
   pending: number;
 }
 
-const batchSize = 1000;
+const mostEntries = 1000;
 const batchBytes = 4 * 1024 * 1024;
 const silenceMs = 5000;
 
 /** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
-export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys | undefined): RecordReader {
+export function openRecord(
+  bus: Bus,
+  namespace: string,
+  publicKeys: PublicKeys | undefined,
+  batchSize = mostEntries,
+): RecordReader {
   const stream = streamNames(namespace).events;
   const verify = publicKeys && openVerifierAside(publicKeys);
   const underWay = new Set<() => void>();

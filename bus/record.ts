@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { StoredMsg } from '@nats-io/jetstream';
 import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
@@ -31,22 +32,34 @@ export interface RecordBatch {
 
 export interface RecordReader {
   /**
-   * What comes after a place, checked as everyone checks it; 'other': what stands at the place is not what stood there,
-   * so the broker lost its tail or the stream was made anew. Rejects while the broker is away.
+   * All that comes after a place until nothing is pending, checked as everyone checks it. While a batch is taken, the next
+   * is checked and the one after it is read. 'other' is the last: what stands at the place reached is not what stood
+   * there, so the broker lost its tail or the stream was made anew. Throws while the broker is away.
    */
-  readAfter(place: Place): Promise<RecordBatch | 'other'>;
+  readAfter(place: Place): AsyncGenerator<RecordBatch | 'other', void>;
   /** The last place of the stream. */
   head(): Promise<number>;
   /** Calls whenever something may have been stored; not each call brings something. */
   watch(onHint: () => void): () => void;
 }
 
-const batchSize = 1000;
+/** What the stream holds, as it stands there. */
+interface Found {
+  found: StoredMsg[];
+  pending: number;
+}
+
+const mostEntries = 1000;
 const batchBytes = 4 * 1024 * 1024;
 const silenceMs = 5000;
 
 /** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
-export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys | undefined): RecordReader {
+export function openRecord(
+  bus: Bus,
+  namespace: string,
+  publicKeys: PublicKeys | undefined,
+  batchSize = mostEntries,
+): RecordReader {
   const stream = streamNames(namespace).events;
   const verify = publicKeys && openVerifierAside(publicKeys);
   const underWay = new Set<() => void>();
@@ -79,7 +92,22 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
       : { ...place, problem: `it is not signed by the ${sender} for this journal` };
   }
 
-  async function readFrom(sequence: number): Promise<{ found: StoredMsg[]; pending: number }> {
+  async function check({ found, pending }: Found): Promise<RecordBatch> {
+    return { entries: await Promise.all(found.map(entryOf)), pending };
+  }
+
+  async function findAfter({ sequence, mark }: Place): Promise<Found | 'other'> {
+    let { found, pending } = await readFrom(Math.max(1, sequence));
+    if (sequence > 0) {
+      const [known] = found.splice(0, 1);
+      if (known?.seq !== sequence || known.timestamp !== mark) return 'other';
+      // The entry that is known may have filled the batch.
+      if (found.length === 0 && pending > 0) ({ found, pending } = await readFrom(sequence + 1));
+    }
+    return { found, pending: Math.max(0, pending) };
+  }
+
+  async function readFrom(sequence: number): Promise<Found> {
     await back?.promise;
     const found = bus.hasBatchGet ? await readBatch(sequence) : await readOneByOne(sequence);
     return { found, pending: found.at(-1)?.pending ?? 0 };
@@ -95,13 +123,12 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
       isSilent = true;
       messages.stop();
     };
-    let silence = setTimeout(stop, silenceMs);
+    const silence = setTimeout(stop, silenceMs);
     underWay.add(stop);
     try {
       for await (const one of messages) {
         found.push(one);
-        clearTimeout(silence);
-        silence = setTimeout(stop, silenceMs);
+        silence.refresh();
       }
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -130,15 +157,27 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
   }
 
   return {
-    async readAfter({ sequence, mark }) {
-      let { found, pending } = await readFrom(Math.max(1, sequence));
-      if (sequence > 0) {
-        const [known] = found.splice(0, 1);
-        if (known?.seq !== sequence || known.timestamp !== mark) return 'other';
-        // The entry that is known may have filled the batch.
-        if (found.length === 0 && pending > 0) ({ found, pending } = await readFrom(sequence + 1));
+    async *readAfter(place) {
+      let finding = findAfter(place);
+      let checking: Promise<RecordBatch> | undefined;
+      for (let isOver = false; !isOver;) {
+        const next = await finding;
+        if (next === 'other') {
+          yield next;
+          return;
+        }
+        const last = next.found.at(-1);
+        isOver = !last || next.pending === 0;
+        if (!isOver) finding = ahead(findAfter({ sequence: last!.seq, mark: last!.timestamp }));
+        const checked = checking;
+        checking = ahead(check(next));
+        if (!checked) continue;
+        const batch = await checked;
+        // Whoever takes it keeps the thread: what was asked for just now is sent before.
+        await setImmediate();
+        yield batch;
       }
-      return { entries: await Promise.all(found.map(entryOf)), pending: Math.max(0, pending) };
+      yield await checking!;
     },
     async head() {
       return (await bus.manager.streams.info(stream)).state.last_seq;
@@ -152,6 +191,12 @@ export function openRecord(bus: Bus, namespace: string, publicKeys: PublicKeys |
       };
     },
   };
+}
+
+/** Whoever comes to wait for it is told how it failed; nobody may come. */
+function ahead<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {});
+  return promise;
 }
 
 function isNotFound(error: unknown): boolean {

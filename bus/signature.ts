@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto';
 
 /**
  * An event is signed by its author for the journal it stands on. Permissions of the broker hold what a role may
@@ -11,7 +11,7 @@ export const signatureHeader = 'Switchyard-Signature';
 export type PublicKeys = Record<string, string>;
 
 const message = (subject: string, body: Uint8Array) =>
-  Buffer.concat([Buffer.from(`${subject}\n`), createHash('sha256').update(body).digest()]);
+  Buffer.concat([Buffer.from(`${subject}\n`), hash('sha256', body, 'buffer')]);
 
 /**
  * New keys are on P-256: checking takes half the time that Ed25519 takes in OpenSSL, and whoever reads the record checks

@@ -26,6 +26,8 @@ import { openReadModel, type ReadModel } from './read-model.ts';
 const namespace = 'yard';
 const stream = 'YARD_EVENTS';
 const steps = 5;
+/** So that one batch is taken while the next is checked and the one after it is read. */
+const fewEntries = 7;
 let server: TestServer;
 let bus: Bus;
 let signers: ReturnType<typeof signersOf>;
@@ -55,10 +57,11 @@ async function following(
   file: string,
   body: (model: ReadModel, caughtUp: () => Promise<unknown>) => Promise<void>,
   on = bus,
+  batchSize = fewEntries,
 ): Promise<void> {
   const model = openReadModel(file, namespace);
   const ending = new AbortController();
-  const record = openRecord(on, namespace, publicKeys);
+  const record = openRecord(on, namespace, publicKeys, batchSize);
   const { done } = followRecord(model, record, openLog('test', 'silent'), ending.signal);
   try {
     await body(model, () =>
@@ -90,7 +93,8 @@ test('read model: what is appended is known, and one that stops and goes on equa
     );
   });
   const another = freshFile();
-  await following(another, async (_model, caughtUp) => void (await caughtUp()));
+  const atOnce = 1000;
+  await following(another, async (_model, caughtUp) => void (await caughtUp()), bus, atOnce);
   expect(dumpReadModel(another)).toEqual(dumpReadModel(file));
 });
 

@@ -1,5 +1,5 @@
 import type { Log } from '../../bus/log.ts';
-import type { Place, RecordBatch, RecordReader } from '../../bus/record.ts';
+import type { RecordReader } from '../../bus/record.ts';
 import type { ReadModel } from './read-model.ts';
 
 /** What came since is looked for at least so often. */
@@ -44,33 +44,36 @@ export function followRecord(
   const stop = () => wake();
   signal.addEventListener('abort', stop, { once: true });
 
-  /** What is read and checked while the entries before it are written. */
-  let ahead: { record: string; batch: ReturnType<RecordReader['readAfter']> } | undefined;
-
-  function readAhead(place: Place, name: string): NonNullable<typeof ahead> {
-    const batch = record.readAfter(place);
-    // Whoever waits for it is told.
-    batch.catch(() => {});
-    return { record: name, batch };
-  }
-
-  /** The next entries, or 'again' where there is nothing to take yet. */
-  async function read(): Promise<RecordBatch | 'again'> {
-    const progress = model.progress();
-    const reading = ahead ?? readAhead(progress, progress.record);
-    ahead = undefined;
-    try {
-      const batch = await reading.batch;
+  /** Takes all that the record holds; 'again' where that broke off. */
+  async function catchUp(): Promise<'some' | 'nothing' | 'again'> {
+    const from = model.progress();
+    const batches = record.readAfter(from);
+    let found: 'some' | 'nothing' = 'nothing';
+    for (;;) {
+      const next = await batches.next().catch((error: unknown) => error as Error);
+      if (next instanceof Error) {
+        log.debug({ error: next }, 'the record was not read; trying again');
+        await sleep(retryMs);
+        return 'again';
+      }
       // It was begun anew meanwhile.
-      if (signal.aborted || model.progress().record !== reading.record) return 'again';
-      if (batch !== 'other') return batch;
-      log.warn({ place: progress }, 'the record is another than it was: the read model is built anew');
-      model.beginAnew();
-    } catch (error) {
-      log.debug({ error }, 'the record was not read; trying again');
-      await sleep(retryMs);
+      if (signal.aborted || model.progress().record !== from.record) return 'again';
+      if (next.done) return found;
+      if (next.value === 'other') {
+        log.warn({ place: from }, 'the record is another than it was: the read model is built anew');
+        model.beginAnew();
+        return 'again';
+      }
+      const { entries } = next.value;
+      for (const entry of entries)
+        if ('problem' in entry)
+          log.warn(
+            { journal: entry.journal, sequence: entry.sequence, problem: entry.problem },
+            'an entry of the record is not believed',
+          );
+      model.take(entries);
+      if (entries.length > 0) found = 'some';
     }
-    return 'again';
   }
 
   async function follow(): Promise<void> {
@@ -78,24 +81,14 @@ export function followRecord(
     let seenHints = 0;
     while (!signal.aborted) {
       const before = hints;
-      const batch = await read();
-      if (batch === 'again') continue;
-      const last = batch.entries.at(-1);
-      if (last && batch.pending > 0) ahead = readAhead(last, model.progress().record);
-      for (const entry of batch.entries)
-        if ('problem' in entry)
-          log.warn(
-            { journal: entry.journal, sequence: entry.sequence, problem: entry.problem },
-            'an entry of the record is not believed',
-          );
-      model.take(batch.entries);
-      if (batch.pending > 0) continue;
+      const found = await catchUp();
+      if (found === 'again') continue;
       for (const [resolve, since] of waiting)
         if (since < before) {
           waiting.delete(resolve);
           resolve();
         }
-      if (last || hints !== seenHints) quiet = 0;
+      if (found === 'some' || hints !== seenHints) quiet = 0;
       seenHints = before;
       // A hint that came while it was read may be of what was not there yet.
       await sleep(hints === before ? (shortWaitsMs[quiet] ?? longestWaitMs) : shortWaitsMs[0]!);

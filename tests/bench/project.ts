@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { connect } from '../../bus/connect.ts';
 import { loadCredentials, readPublicKeys } from '../../bus/credentials.ts';
 import { startServer } from '../../bus/nats-server.ts';
-import { beginning, openRecord, type Place } from '../../bus/record.ts';
+import { beginning, openRecord } from '../../bus/record.ts';
 import { EVERYTHING, serverBinary } from '../../bus/server-fixture.ts';
 import { ensureStreams } from '../../bus/streams.ts';
-import { openReadModel, type ReadModel } from '../../observability/observer/read-model.ts';
+import { openReadModel } from '../../observability/observer/read-model.ts';
 import { roles } from '../../schemas/row.ts';
 import { append, entriesOfTask, eventsOfTask, signersOf } from '../synthetic-record.ts';
 
@@ -55,7 +55,10 @@ async function project(isChecked: boolean, round: number): Promise<void> {
   const record = openRecord(bus, namespace, isChecked ? publicKeys : undefined);
   const model = openReadModel(join(state, `${isChecked}-${round}.sqlite`), namespace);
   try {
-    await readAll(model, (place) => record.readAfter(place));
+    for await (const batch of record.readAfter(beginning)) {
+      if (batch === 'other') throw new Error('the record changed');
+      model.take(batch.entries);
+    }
     const { sequence, notBelieved } = model.progress();
     if (sequence !== events || notBelieved !== 0) throw new Error('not everything was projected');
   } finally {
@@ -63,53 +66,50 @@ async function project(isChecked: boolean, round: number): Promise<void> {
   }
 }
 
-async function readAll(model: ReadModel, readAfter: ReturnType<typeof openRecord>['readAfter']) {
-  // As the observer does: the next entries are read and checked while these are written.
-  let place: Place = beginning;
-  let next = readAfter(place);
-  for (;;) {
-    const batch = await next;
-    if (batch === 'other') throw new Error('the record changed');
-    const last = batch.entries.at(-1);
-    if (last) place = last;
-    const isOver = batch.pending === 0;
-    if (!isOver) next = readAfter(place);
-    model.take(batch.entries);
-    if (isOver) return;
-  }
+/** Microseconds an event: by the clock, and of processors; the latter tell also where others keep those busy. */
+interface Cost {
+  clock: number;
+  processors: number;
+  mainThread: number;
 }
 
-async function perSecond(work: () => Promise<void>): Promise<number> {
-  const from = performance.now();
+async function costOf(work: () => Promise<void>): Promise<Cost> {
+  const [atMs, process_, thread] = [performance.now(), process.cpuUsage(), process.threadCpuUsage()];
   await work();
-  return Math.round(events / ((performance.now() - from) / 1000));
+  const clock = (performance.now() - atMs) * 1000;
+  const sum = ({ user, system }: NodeJS.CpuUsage) => user + system;
+  return {
+    clock: clock / events,
+    processors: sum(process.cpuUsage(process_)) / events,
+    mainThread: sum(process.threadCpuUsage(thread)) / events,
+  };
 }
 const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-const found = { bareRead: [] as number[], projected: [] as number[], projectedAndChecked: [] as number[] };
+const works = {
+  bareRead: read,
+  projected: (round: number) => project(false, round),
+  projectedAndChecked: (round: number) => project(true, round),
+};
+const found = Object.entries(works).map(([name, work]) => ({ name, work, costs: [] as Cost[] }));
 // One after the other in each round, so that what the machine does besides falls on all of them.
-for (let round = 0; round < rounds; round += 1) {
-  found.bareRead.push(await perSecond(read));
-  found.projected.push(await perSecond(() => project(false, round)));
-  found.projectedAndChecked.push(await perSecond(() => project(true, round)));
-}
-const [bareRead, projected, projectedAndChecked] = [
-  median(found.bareRead),
-  median(found.projected),
-  median(found.projectedAndChecked),
-];
-console.log(
-  JSON.stringify({
-    events,
-    meanBytes: Math.round(bytes / events),
-    processors: availableParallelism(),
-    eventsPerSecond: { bareRead, projected, projectedAndChecked },
-    ratioToBareRead: {
-      projected: +(projected / bareRead).toFixed(2),
-      projectedAndChecked: +(projectedAndChecked / bareRead).toFixed(2),
-    },
-  }),
-);
+for (let round = 0; round < rounds; round += 1)
+  for (const { work, costs } of found) costs.push(await costOf(() => work(round)));
+const bareClock = median(found[0]!.costs.map(({ clock }) => clock));
+const table = found.map(({ name, costs }) => {
+  const [clock, processors, mainThread] = (['clock', 'processors', 'mainThread'] as const).map((part) =>
+    median(costs.map((one) => one[part])),
+  ) as [number, number, number];
+  return {
+    name,
+    eventsPerSecond: Math.round(1e6 / clock),
+    ofBareRead: +(bareClock / clock).toFixed(2),
+    processorMicroseconds: Math.round(processors),
+    ofMainThread: Math.round(mainThread),
+  };
+});
+console.table(table);
+console.log(`${events} events of ${Math.round(bytes / events)} bytes, ${availableParallelism()} processors`);
 await bus.connection.close();
 await server.stop();
 await rm(state, { recursive: true, force: true });

@@ -95,6 +95,6 @@ test('lease: it is kept at a server that is encrypted and named by its address',
     WHO: JSON.stringify(user),
   };
   const words = ['--input-type=module', '--eval', holder];
-  const held = await promisify(execFile)(process.execPath, words, { env, timeout: 20_000 });
+  const held = await promisify(execFile)(process.execPath, words, { env, timeout: 60_000 });
   expect(held.stdout).toBe('+WPI\n');
 });

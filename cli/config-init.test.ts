@@ -252,7 +252,7 @@ test('config init: off a terminal all that is found is taken, and what is writte
         [builtProgram('cli/main.ts'), '--state', join(folder, 'state'), '--config', file, ...words],
         {
           cwd: folder,
-          timeout: 40_000,
+          timeout: 120_000,
           env: { PATH: process.env['PATH'], HOME: folder, OLLAMA_HOST: url },
         },
         (error, out) => (error ? reject(new Error(error.message)) : resolve(out)),

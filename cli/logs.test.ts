@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test } from 'vitest';
 import { logsDirectory } from '../config/state.ts';
 import { openTaskLogs } from './task-logs.ts';
@@ -27,11 +29,16 @@ function openState(): string {
   );
   return state;
 }
+const environment = { PATH: process.env['PATH'] };
+const words = (state: string, args: string[]) => [
+  builtProgram('cli/main.ts'),
+  'logs',
+  ...args,
+  '--state',
+  state,
+];
 const ask = (state: string, ...args: string[]) =>
-  execFileSync(process.execPath, [builtProgram('cli/main.ts'), 'logs', ...args, '--state', state], {
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'] },
-  });
+  execFileSync(process.execPath, words(state, args), { encoding: 'utf8', env: environment });
 
 test('logs: the lines about a task, of all processes, in the order of their times, without a mesh', () => {
   const state = openState();
@@ -58,4 +65,22 @@ test('logs: what comes is read from where it stood, also of a file that was empt
   expect((await logs.linesOf(taskId)).map((one) => one.text)).toEqual(['more']);
   writeFileSync(file, more('anew'));
   expect((await logs.linesOf(taskId)).map((one) => one.text)).toEqual(['anew']);
+});
+
+test('logs: with --follow also the lines that come, until Ctrl-C, which is no failure', async () => {
+  const state = openState();
+  const args = words(state, ['a1eb', '--follow', '--json']);
+  const following = spawn(process.execPath, args, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void following.kill('SIGKILL'));
+  const ended = once(following, 'exit');
+  const lines = createInterface({ input: following.stdout })[Symbol.asyncIterator]();
+  const next = async () => JSON.parse((await lines.next()).value as string) as unknown;
+  for (const text of ['task.accepted', 'run.stepped', 'task.completed'])
+    expect(await next()).toMatchObject({ text });
+  const line = { level: 40, time: 50, name: 'router.1', task: taskId, msg: 'a process that came later' };
+  writeFileSync(join(logsDirectory(state), 'router-3.log'), `${JSON.stringify(line)}\n`);
+  expect(await next()).toMatchObject({ name: 'router.1', text: 'a process that came later' });
+  following.kill('SIGINT');
+  expect(await next()).toEqual({ result: { taskId, lines: 4 } });
+  expect(await ended).toEqual([0, null]);
 });

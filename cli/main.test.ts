@@ -30,7 +30,11 @@ function switchyard(...words: string[]): Promise<Ended> {
     const child = execFile(
       process.execPath,
       [builtProgram('cli/main.ts'), '--state', state, ...words],
-      { cwd: folder, timeout: 60_000, env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') } },
+      {
+        cwd: folder,
+        timeout: 120_000,
+        env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'compiled') },
+      },
       (_, out, error) => resolve({ code: child.exitCode ?? -1, out, error }),
     );
   });

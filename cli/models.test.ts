@@ -78,7 +78,7 @@ function run(...words: string[]): Promise<{ code: number; out: string; error: st
       [builtProgram('cli/main.ts'), '--state', join(folder, '.switchyard'), ...words],
       {
         cwd: folder,
-        timeout: 60_000,
+        timeout: 120_000,
         env: {
           PATH: process.env['PATH'],
           HOME: folder,

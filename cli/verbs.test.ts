@@ -34,7 +34,7 @@ function switchyard(...words: string[]): Promise<Ended> {
     const child = execFile(
       process.execPath,
       command,
-      { cwd: yard.area, timeout: 40_000, env: { ...environment, SWITCHYARD_STATE: yard.stateDirectory } },
+      { cwd: yard.area, timeout: 120_000, env: { ...environment, SWITCHYARD_STATE: yard.stateDirectory } },
       (_, out, error) =>
         resolve({
           code: child.exitCode ?? -1,
@@ -260,6 +260,35 @@ test('verbs: the same source and id is the same task; a rejection gives every re
   ])
     expect(first.error).toContain(reason);
   expect((await switchyard(...words)).out).toBe(first.out);
+});
+
+test('verbs: obs debugs a role or a process for a time, and says so; what does not fit together is refused', async () => {
+  const obs = async (...words: string[]) => {
+    const { code, out } = await switchyard('obs', ...words, '--json');
+    return { code, ...(JSON.parse(out) as { mode?: string; windows?: Record<string, unknown>[] }) };
+  };
+  const inMs = (one: Record<string, unknown> | undefined) => (one?.['untilMs'] as number) - Date.now();
+  const ofRole = await obs('debug', '--for', '90s', '--role', 'coder');
+  expect(ofRole).toMatchObject({ code: 0, mode: 'shipping' });
+  const coder = ofRole.windows!.find((one) => one['role'] === 'coder');
+  expect(coder).toMatchObject({ mode: 'debug' });
+  expect(inMs(coder)).toBeGreaterThan(30_000);
+  expect(inMs(coder)).toBeLessThanOrEqual(90_000);
+  const ofProcess = await obs('debug', '--process', 'coder.1');
+  const one = ofProcess.windows!.find((window) => window['process'] === 'coder.1');
+  expect(inMs(one)).toBeGreaterThan(240_000);
+  expect(ofProcess.windows).toHaveLength(ofRole.windows!.length + 1);
+  expect(await obs('shipping')).toMatchObject({ code: 0, mode: 'shipping' });
+  for (const [wrong, why] of [
+    [['debug', '--role', 'coder', '--process', 'coder.1'], '--role and --process name two things'],
+    [['shipping', '--for', '1m'], '--for is for debug'],
+    [['debug', '--role', 'codre'], 'coder'],
+    [['debug', '--for', 'long'], 'long'],
+  ] as const)
+    expect(await switchyard('obs', ...wrong)).toMatchObject({
+      code: 2,
+      error: expect.stringContaining(why) as string,
+    });
 });
 
 test('verbs: an answer without words is refused before it is sent', async () => {

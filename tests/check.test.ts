@@ -81,7 +81,7 @@ async function runCheck(
 
 const head = `import { expect, test } from 'vitest';\n\n`;
 
-test('check: a good house passes, and says what was skipped and why', { timeout: 60_000 }, async () => {
+test('check: a good house passes, and says what was skipped and why', async () => {
   const { output, code } = await runCheck({
     'tests/one.test.ts':
       `${head}test('one: holds', () => expect(1).toBe(1));\n\n` +
@@ -94,7 +94,7 @@ test('check: a good house passes, and says what was skipped and why', { timeout:
   expect(code).toBe(0);
 });
 
-test('check: each kind of fault is found, and named in the summary', { timeout: 60_000 }, async () => {
+test('check: each kind of fault is found, and named in the summary', async () => {
   const { output, code } = await runCheck({
     'tests/one.test.ts': `${head}test('one: fails', () => expect(1).toBe(2));\n\ntest.skip('two: why?', () => {});\n`,
     'tests/two.test.ts': `import './absent.ts';\n\nimport { test } from 'vitest';\n\ntest('never', () => {});\n`,
@@ -112,7 +112,7 @@ test('check: each kind of fault is found, and named in the summary', { timeout: 
   expect(code).toBe(1);
 });
 
-test('check: told to stop, it ends with all that its tests have started', { timeout: 60_000 }, async () => {
+test('check: told to stop, it ends with all that its tests have started', async () => {
   let pid: number | undefined;
   const { code } = await runCheck(
     {

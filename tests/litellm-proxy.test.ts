@@ -62,7 +62,7 @@ function behindRealGateway(program: string): void {
     contextTokens: 8000,
     maxTokens: 500,
     tags: [],
-    timeoutMs: 25_000,
+    timeoutMs: 60_000,
     ...more,
   });
   const backend = (more: Partial<ModelDefinition> = {}, idleTimeoutMs?: number) =>
@@ -103,7 +103,7 @@ function behindRealGateway(program: string): void {
         messages: [{ role: 'user', content: 'Hello' }],
         tools: [],
       },
-      { signal: AbortSignal.timeout(25_000), onText: () => {} },
+      { signal: AbortSignal.timeout(60_000), onText: () => {} },
     );
 
   test("litellm, a real gateway: the id on a failure is the one in the gateway's log, and nothing is tried twice", async () => {
@@ -145,7 +145,7 @@ function behindRealGateway(program: string): void {
 
   test('litellm, a real gateway: a check asks its liveliness and its list, and no provider', async () => {
     before = upstream.requests.length;
-    await backend().check('team/writer', AbortSignal.timeout(20_000));
+    await backend().check('team/writer', AbortSignal.timeout(60_000));
     expect(upstream.requests.length).toBe(before);
     expect(gateway.log()).toContain('GET /health/liveliness');
     expect(gateway.log()).not.toMatch(/GET \/health(\s|\?)/);

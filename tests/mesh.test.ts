@@ -10,7 +10,7 @@ import { readCredential } from '../bus/credentials.ts';
 import { openSigner, signatureHeader } from '../bus/signature.ts';
 import { readMeshFile } from '../config/mesh-file.ts';
 import { shortType, type Envelope } from '../schemas/envelope.ts';
-import { queries } from '../schemas/query.ts';
+import { queries, type QueryReply } from '../schemas/query.ts';
 import { agentRoles, roles } from '../schemas/row.ts';
 import { findNatsCli } from './nats-cli.ts';
 import { idInRecipe, recipes, recipeTests, runRecipe } from './pages/run-recipe.ts';
@@ -96,6 +96,23 @@ test('mesh: what is published while only the broker runs, without any header, is
   expect(await ended(first, taskId)).toBe('task.completed');
 });
 
+test('mesh: rebuild has the whole record read again, and answers when it is', async () => {
+  const totals = () =>
+    withContext('switchyard', async (nats) =>
+      (await nats.request('yard.query.totals', '{}', { timeout: 60_000 })).json<QueryReply<'totals'>>(),
+    );
+  await expect.poll(async () => (await totals().catch(() => undefined))?.tasks).toBeDefined();
+  const before = await totals();
+  const ran = await first.switchyard(['rebuild', '--json']);
+  expect(ran).toMatchObject({ code: 0 });
+  const { rebuilt, events } = resultOf<{ rebuilt: boolean; events: number }>(ran);
+  expect(rebuilt).toBe(true);
+  expect(events).toBeGreaterThanOrEqual(before.events);
+  const after = await totals();
+  expect(after.record).not.toBe(before.record);
+  expect(after.tasks).toEqual(before.tasks);
+});
+
 test('mesh: whoever reads the record leaves nothing behind at the broker', async () => {
   const consumers = async () =>
     (await first.client.bus.manager.streams.info('YARD_EVENTS')).state.consumer_count;
@@ -148,7 +165,7 @@ test('mesh: a request at yard.tasks.submit is answered with the id of its task, 
         encode({ repository, test: adderTest }),
         encode({ goal: 7, test: '' }),
         new TextEncoder().encode('{"goal":'),
-      ].map((body) => nats.request('yard.tasks.submit', body, { timeout: 5000 })),
+      ].map((body) => nats.request('yard.tasks.submit', body, { timeout: 60_000 })),
     ),
   );
   const { taskId } = good!.json<{ taskId: string }>();

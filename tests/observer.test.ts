@@ -41,7 +41,7 @@ async function ask<Name extends QueryName>(
 ): Promise<QueryReply<Name>> {
   const body = typeof request === 'string' ? request : JSON.stringify(request);
   const reply = await yard.client.bus.connection.request(querySubject(namespace, name), body, {
-    timeout: 60_000,
+    timeout: 120_000,
   });
   const code = reply.headers?.get('Nats-Service-Error-Code');
   if (code) throw new Refused(Number(code), reply.json<{ errors: string[] }>().errors);

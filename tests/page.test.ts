@@ -82,7 +82,7 @@ const asPage = (session: Pick<PageSession, 'url' | 'user' | 'password'>, from?: 
     user: session.user,
     pass: session.password,
     reconnect: false,
-    timeout: 5000,
+    timeout: 60_000,
     wsFactory: (url: URL | string) =>
       Promise.resolve({
         socket: new WebSocket(url, (from === undefined ? {} : { headers: { origin: from } }) as never),
@@ -239,7 +239,7 @@ test('page: what a browser sees is what happens, and what it asks is answered', 
   await eventually(() => heard.some((subject) => subject === `${namespace}.event.${another}.task`), 'events');
   await eventually(() => live.length > 0, 'live progress');
   const tasks = await eventually(async () => {
-    const reply = await page.request(querySubject(namespace, 'tasks'), '{}', { timeout: 5000 });
+    const reply = await page.request(querySubject(namespace, 'tasks'), '{}', { timeout: 60_000 });
     const found = reply.json<QueryReply<'tasks'>>().tasks;
     return found.every((one) => one.state === 'completed') && found.length === 2 ? found : undefined;
   }, 'both tasks');
@@ -322,7 +322,7 @@ test.each([
   for (const reply of [`${namespace}.inbox.role.coder.${taskId}`, `${namespace}.submit`, '_INBOX_manager.x'])
     await refusalOf(page, querySubject(namespace, 'totals'), reply);
   expect(
-    (await page.request(querySubject(namespace, 'totals'), '', { timeout: 5000 })).json(),
+    (await page.request(querySubject(namespace, 'totals'), '', { timeout: 60_000 })).json(),
   ).toHaveProperty('tasks');
   const after = await yard.admin.manager.streams.info(streams.inbox);
   expect(after.state.last_seq).toBe(before.state.last_seq);

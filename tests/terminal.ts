@@ -138,13 +138,16 @@ function launch(words: string[], cwd: string, env: Environment): Running {
   let error = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (error += text));
-  let isOver = false;
+  /** How it ended. */
+  let how: string | undefined;
   const ended = new Promise<Ended>((resolve) => {
     child.once('exit', (code, signal) => {
-      isOver = true;
       const shown = signal === null ? (code ?? -1) : -1;
       // What is said last is read before it counts as ended; a grandchild may hold the pipe open for longer.
-      setTimeout(() => resolve({ code: shown, out, error }), 20);
+      setTimeout(() => {
+        how = signal ?? `code ${code}`;
+        resolve({ code: shown, out, error });
+      }, 20);
     });
   });
   return {
@@ -155,12 +158,9 @@ function launch(words: string[], cwd: string, env: Environment): Running {
     ended,
     async says(pattern, limitMs = patienceMs) {
       const what = `\`switchyard ${words.join(' ')}\` to say ${pattern}`;
-      const found = await eventually(
-        () => pattern.exec(error) ?? (isOver ? 'over' : undefined),
-        what,
-        limitMs,
-      );
-      if (found === 'over') throw new Error(`waited in vain for ${what}; it ended and had said:\n${error}`);
+      const found = await eventually(() => pattern.exec(error) ?? (how && 'over'), what, limitMs);
+      if (found === 'over')
+        throw new Error(`waited in vain for ${what}; it ended (${how}) and had said:\n${error}`);
       return found;
     },
   };

@@ -1,29 +1,14 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 import { LongestFirst } from './tests/order.ts';
 
-/** Tests that start a mesh or native code, each file in a process of its own; all others share theirs, which saves a second a file. */
-const apart = ['tests/**', 'setup/**', 'gpu-worker/**'];
-const exclude = [...configDefaults.exclude, '.switchyard/**', 'docs/examples/**'];
-
 export default defineConfig({
   test: {
-    projects: [
-      {
-        extends: true,
-        test: { name: 'apart', include: apart.map((room) => `${room}/*.test.ts`), exclude, isolate: true },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'together',
-          include: ['**/*.test.ts'],
-          exclude: [...exclude, ...apart],
-          isolate: false,
-        },
-      },
-    ],
+    include: ['**/*.test.ts'],
+    exclude: [...configDefaults.exclude, '.switchyard/**', 'docs/examples/**'],
     globalSetup: 'tests/global-setup.ts',
     pool: 'forks',
+    // Files share three processes: one for each would take a second a file.
+    isolate: false,
     // Many tests wait for a lease or a restart: on two cores a third has work to do meanwhile. With more they would only
     // wait for each other's processes.
     maxWorkers: 3,

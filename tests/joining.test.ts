@@ -11,7 +11,7 @@ import { shortType } from '../schemas/envelope.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
 import { openTerminal, processesOn, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
-import { eventually, followUntil, patienceMs } from './yard-parts.ts';
+import { eventually, followUntil, patienceMs, stopped } from './yard-parts.ts';
 
 // A mesh without a coder, and a second folder that stands for another host, on which one is started. From top to bottom.
 let terminal: Terminal;
@@ -178,6 +178,8 @@ test('start: Ctrl-C is heard while the process does not serve yet, and once more
     'the process to be there',
   );
   process.kill(child, 'SIGSTOP');
+  // Of two signals that wait for a process to have its turn the lower is taken first: it would end rather than stop.
+  await stopped(child);
   starting.kill('SIGINT');
   await starting.says(/waiting up to 10 s for coder/);
   starting.kill('SIGINT');

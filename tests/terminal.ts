@@ -158,7 +158,11 @@ function launch(words: string[], cwd: string, env: Environment): Running {
     ended,
     async says(pattern, limitMs = patienceMs) {
       const what = `\`switchyard ${words.join(' ')}\` to say ${pattern}`;
-      const found = await eventually(() => pattern.exec(error) ?? (how === undefined ? undefined : 'over'), what, limitMs);
+      const found = await eventually(
+        () => pattern.exec(error) ?? (how === undefined ? undefined : 'over'),
+        what,
+        limitMs,
+      );
       if (found === 'over')
         throw new Error(`waited in vain for ${what}; it ended (${how}) and had said:\n${error}`);
       return found;

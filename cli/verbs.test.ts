@@ -1,6 +1,7 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exampleEvent } from '../schemas/examples.ts';
 import type { Role } from '../schemas/row.ts';
@@ -50,6 +51,24 @@ function switchyard(...words: string[]): Promise<Ended> {
   });
 }
 
+const hasTerminal = existsSync('/usr/bin/script');
+let watchedOnTerminal: Promise<{ code: number | null; out: string }>;
+
+/** The command on a terminal of 100 columns, which script(1) makes. */
+function onTerminal(...words: string[]): Promise<{ code: number | null; out: string }> {
+  const command = ['stty rows 30 cols 100;', process.execPath, builtProgram('cli/main.ts'), ...words].join(
+    ' ',
+  );
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    cwd: yard.area,
+    env: { ...environment, SWITCHYARD_STATE: yard.stateDirectory, TERM: 'xterm-256color' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  return new Promise((resolve) => void child.once('close', (code) => resolve({ code, out })));
+}
+
 const git = (...words: string[]) =>
   execFileSync('git', words, { cwd: yard.repository, encoding: 'utf8' }).trim();
 let queued: string;
@@ -80,6 +99,7 @@ test('verbs: while only the broker runs a task is queued, and the verb says so a
 
 test('verbs: watch follows the queued task to its end once roles start, and exits by it', async () => {
   const watching = switchyard('watch', queued);
+  if (hasTerminal) watchedOnTerminal = onTerminal('watch', queued);
   await Promise.all(
     (['manager', 'router', 'inference', 'coder', 'reviewer'] as Role[]).map((role) => yard.start(role)),
   );
@@ -90,6 +110,25 @@ test('verbs: watch follows the queued task to its end once roles start, and exit
   expect(out).toContain('scripted: the replies were written beforehand, not by a model');
   expect(out).toContain('+export const add = (one, other) => one + other;');
   expect(out).toContain(`./switchyard apply ${queued}`);
+  expect(code).toBe(0);
+});
+
+test('verbs: on a terminal watch took the screen, drew it in place, gave it back and printed what it was', async (context) => {
+  if (!hasTerminal) context.skip('there is no script(1) here to make a terminal');
+  const { code, out } = await watchedOnTerminal;
+  const [taken, given] = ['\u001B[?1049h', '\u001B[?1049l'].map((mark) => out.indexOf(mark)) as [
+    number,
+    number,
+  ];
+  expect(taken).toBeGreaterThanOrEqual(0);
+  expect(given).toBeGreaterThan(taken);
+  const [drawn, printed] = [out.slice(taken, given), out.slice(given)];
+  // From the upper left corner, over what stands there, again and again.
+  expect(drawn.split('\u001B[H').length).toBeGreaterThan(3);
+  expect(drawn).toContain('Make the tests pass');
+  expect(printed).not.toContain('\u001B[H');
+  expect(stripVTControlCharacters(printed)).toContain('accepted: Make the tests pass');
+  expect(stripVTControlCharacters(printed)).toContain(`completed ${queued}`);
   expect(code).toBe(0);
 });
 

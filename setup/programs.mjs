@@ -121,7 +121,8 @@ function removeOld() {
 
 async function build() {
   const digest = digestOfSources();
-  if (currentBuild() === digest && existsSync(join(builds, digest))) return use(digest);
+  if (currentBuild() === digest && existsSync(join(builds, digest)))
+    return fs.writeFileSync(stamp(digest), '');
   const rolldown = await bundler();
   const release = await holdSetUpLock(join(root, '.switchyard', 'programs'), () => {});
   try {

@@ -6,7 +6,6 @@ import { openLog, type Log } from './log.ts';
 import { openMicro, type Endpoint } from './micro.ts';
 import { openOwnLoad } from './own-load.ts';
 import type { Membership } from './process.ts';
-import { openRecord, type RecordReader } from './record.ts';
 import { followRegistry, heartbeatMs, openRegistry, type Heartbeat } from './registry.ts';
 
 /** What a process that only looks on has of the mesh. */
@@ -14,7 +13,6 @@ export interface Observer {
   bus: Bus;
   log: Log;
   process: string;
-  record: RecordReader;
   living(): Heartbeat[];
   /** What waits in the inboxes. */
   queues(): Promise<Backlog[]>;
@@ -54,7 +52,6 @@ export async function openObserver(membership: Membership): Promise<Observer> {
     bus,
     log,
     process,
-    record: openRecord(bus, namespace, membership.publicKeys),
     living: registry.living,
     async queues() {
       const found: Backlog[] = [];

@@ -4,6 +4,7 @@ import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import { readEntry } from './journal.ts';
+import { entryDigest, type Checked, type Ledger } from './ledger.ts';
 import { openVerifierAside, signatureHeader, type PublicKeys } from './signature.ts';
 
 /** An entry of the record: its event, or why it is not to be believed. `mark` tells it from any other that takes its place. */
@@ -53,12 +54,15 @@ const mostEntries = 1000;
 const batchBytes = 4 * 1024 * 1024;
 const silenceMs = 5000;
 
-/** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
+/**
+ * Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked; with a ledger
+ * only those that it does not hold.
+ */
 export function openRecord(
   bus: Bus,
   namespace: string,
   publicKeys: PublicKeys | undefined,
-  batchSize = mostEntries,
+  { ledger, batchSize = mostEntries }: { ledger?: Ledger | undefined; batchSize?: number } = {},
 ): RecordReader {
   const stream = streamNames(namespace).events;
   const verify = publicKeys && openVerifierAside(publicKeys);
@@ -80,20 +84,29 @@ export function openRecord(
     back?.resolve();
   })();
 
-  async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
-    const { subject: journal, seq: sequence, data: body, timestamp } = stored;
-    const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
-    const read = readEntry(namespace, { subject: journal, body });
-    if ('problem' in read || !verify) return { ...place, ...read };
-    const { sender } = read.event;
-    const signature = stored.header?.get(signatureHeader) ?? '';
-    return (await verify(sender!, journal, body, signature))
-      ? { ...place, event: read.event }
-      : { ...place, problem: `it is not signed by the ${sender} for this journal` };
-  }
-
   async function check({ found, pending }: Found): Promise<RecordBatch> {
-    return { entries: await Promise.all(found.map(entryOf)), pending };
+    const known = ledger?.at(found.map(({ seq }) => seq));
+    const checked: Checked[] = [];
+
+    async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
+      const { subject: journal, seq: sequence, data: body, timestamp } = stored;
+      const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
+      const read = readEntry(namespace, { subject: journal, body });
+      if ('problem' in read || !verify) return { ...place, ...read };
+      const { event } = read;
+      const signature = stored.header?.get(signatureHeader) ?? '';
+      const digest = ledger && entryDigest(journal, signature, body);
+      const before = known?.get(sequence);
+      if (before && digest?.equals(before)) return { ...place, event };
+      if (!(await verify(event.sender!, journal, body, signature)))
+        return { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
+      if (digest) checked.push({ sequence, digest });
+      return { ...place, event };
+    }
+
+    const entries = await Promise.all(found.map(entryOf));
+    ledger?.note(checked);
+    return { entries, pending };
   }
 
   async function findAfter({ sequence, mark }: Place): Promise<Found | 'other'> {

@@ -4,8 +4,9 @@ import { askLauncher } from '../bus/ask-launcher.ts';
 import { membershipOf } from '../bus/membership.ts';
 import { openObserved } from '../bus/observed.ts';
 import { openObserver } from '../bus/observer.ts';
+import { openRecord } from '../bus/record.ts';
 import { openVerifier } from '../bus/signature.ts';
-import { readModelFile } from '../config/read-model-file.ts';
+import { ledgerFile, readModelFile } from '../config/observer-files.ts';
 import { checkoutRoot, observerDirectory } from '../config/state.ts';
 import { processSettings } from '../config/membership.ts';
 import {
@@ -21,6 +22,7 @@ import { measureQueues } from './observer/queue-metrics.ts';
 import { endpointsOf } from './observer/endpoints.ts';
 import { followRecord } from './observer/follow.ts';
 import { openPage } from './observer/page-server.ts';
+import { openLedger } from './observer/ledger-file.ts';
 import { openReadModel } from './observer/read-model.ts';
 import { openSessions } from './observer/sessions.ts';
 import { exportSpans } from './observer/span-export.ts';
@@ -40,12 +42,15 @@ const membership = await membershipOf(settings, 'observer');
 const observer = await openObserver(membership);
 const { log } = observer;
 const model = openReadModel(readModelFile(stateDirectory), namespace);
+const { publicKeys } = membership;
+const ledger = publicKeys && openLedger(ledgerFile(stateDirectory), publicKeys, log);
+const record = openRecord(observer.bus, namespace, publicKeys, { ledger });
 
 const closeObserved = await openObserved({
   bus: observer.bus,
   namespace,
   log,
-  ...(membership.publicKeys ? { verify: openVerifier(membership.publicKeys) } : {}),
+  ...(publicKeys ? { verify: openVerifier(publicKeys) } : {}),
   who: {
     role: 'observer',
     process: observer.process,
@@ -56,7 +61,7 @@ const closeObserved = await openObserved({
 measureQueues(observer.queues);
 
 const ending = new AbortController();
-const following = followRecord(model, observer.record, log, ending.signal);
+const following = followRecord(model, record, log, ending.signal);
 following.done.catch((error: unknown) => {
   // Without it every answer would be of yesterday; a fresh process begins where this one stands.
   log.fatal({ error }, 'the record is not followed any more');
@@ -159,6 +164,7 @@ await exporting;
 closeObserved();
 await following.done;
 model.close();
+ledger?.close();
 await observer.stop();
 process.exit(0);
 

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { beginning, type Place, type RecordEntry } from '../../bus/record.ts';
-import { removeReadModel } from '../../config/read-model-file.ts';
+import { removeDatabaseFile } from '../../config/observer-files.ts';
+import { openDatabaseFile } from './database-file.ts';
 import { openProjection } from './projection.ts';
 import { modelTables, modelVersion } from './model-tables.ts';
 
@@ -27,14 +26,13 @@ export interface ReadModel {
 
 /** Opens the read model in a file of the owner's alone; what cannot be read, or is of another version, is begun anew. */
 export function openReadModel(file: string, namespace: string): ReadModel {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   let database = openFile(file, namespace);
   let statements = prepare(database);
   let projection = openProjection(database);
 
   function begin(): void {
     database.close();
-    removeReadModel(file);
+    removeDatabaseFile(file);
     database = openFile(file, namespace);
     statements = prepare(database);
     projection = openProjection(database);
@@ -78,36 +76,18 @@ function prepare(database: DatabaseSync) {
 }
 
 function openFile(file: string, namespace: string): DatabaseSync {
-  try {
-    const database = tune(new DatabaseSync(file));
-    const { user_version: version } = database.prepare('PRAGMA user_version').get() as {
-      user_version: number;
-    };
-    const isOurs =
-      version === modelVersion &&
-      database.prepare('SELECT 1 FROM progress WHERE namespace = ?').get(namespace) !== undefined;
-    if (isOurs) return database;
-    database.close();
-  } catch {
-    // Damaged, or no database at all.
-  }
-  removeReadModel(file);
-  const database = tune(new DatabaseSync(file));
-  chmodSync(file, 0o600);
-  database.exec('BEGIN IMMEDIATE');
-  database.exec(modelTables);
-  database
-    .prepare('INSERT INTO progress VALUES (1, ?, ?, ?, ?, 0, 0)')
-    .run(randomUUID(), namespace, beginning.sequence, beginning.mark);
-  database.exec(`PRAGMA user_version = ${modelVersion}`);
-  database.exec('COMMIT');
-  return database;
-}
-
-function tune(database: DatabaseSync): DatabaseSync {
-  // A power cut may take the last transactions, each whole; they are read again.
-  database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY',
-  );
-  return database;
+  return openDatabaseFile(file, {
+    // A power cut may take the last transactions, each whole; they are read again.
+    tuning:
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY',
+    version: modelVersion,
+    isOurs: (database) =>
+      database.prepare('SELECT 1 FROM progress WHERE namespace = ?').get(namespace) !== undefined,
+    fill(database) {
+      database.exec(modelTables);
+      database
+        .prepare('INSERT INTO progress VALUES (1, ?, ?, ?, ?, 0, 0)')
+        .run(randomUUID(), namespace, beginning.sequence, beginning.mark);
+    },
+  });
 }

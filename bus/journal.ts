@@ -75,7 +75,7 @@ export function openJournals<State>(options: JournalOptions<State>): Journals<St
     };
     const problem = entryProblem(options, namespace, signed(entry));
     if (problem) return passOver(problem);
-    const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
+    const event = JSON.parse(textOf(entry.body)) as Envelope;
     const wrongPlace = placeProblem(namespace, entry.subject, folded.count, event);
     if (wrongPlace) return passOver(wrongPlace);
     return foldEvent(folded, entry.subject, entry.sequence, event, tailIdOf(entry.header));
@@ -229,7 +229,7 @@ export function readEntry(
   if (!name) return { problem: 'its subject is no journal' };
   let event: Partial<Envelope> | null;
   try {
-    event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as typeof event;
+    event = JSON.parse(textOf(entry.body)) as typeof event;
   } catch {
     return { problem: 'it is not JSON' };
   }
@@ -238,6 +238,10 @@ export function readEntry(
   const wrongAuthor = authorProblem(name, event as Envelope);
   return wrongAuthor ? { problem: wrongAuthor } : { event: event as Envelope };
 }
+
+/** A BOM stays, and is no JSON. */
+const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+  Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
 
 /** An entry with the signature that its headers bear. */
 const signed = (entry: Entry) => ({ ...entry, signature: entry.header?.get(signatureHeader) ?? '' });
@@ -303,7 +307,7 @@ export async function* readBelieved(
     yield {
       journal,
       sequence: entry.sequence,
-      event: JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope,
+      event: JSON.parse(textOf(entry.body)) as Envelope,
     };
   }
 }

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables or of what is folded into them: another version is built anew. */
-export const modelVersion = 1;
+export const modelVersion = 2;
 
 /** The read model. `task` is the place of a task's first event; it stands for the task in every other table. */
 export const modelTables = `
@@ -20,8 +20,9 @@ export const modelTables = `
     body BLOB NOT NULL
   ) STRICT;
   CREATE INDEX event_of_task ON event (task, sequence);
-  -- An authentic entry that JetStream was made to store once more counts once.
-  CREATE TABLE event_id (id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+  -- An authentic entry that JetStream was made to store once more counts once; it is signed for its journal, so both are of
+  -- one task. By task, ids of one time lie together, and a batch does not touch every page. 0: of no task.
+  CREATE TABLE event_id (task INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (task, id)) STRICT, WITHOUT ROWID;
   CREATE TABLE task (
     task INTEGER PRIMARY KEY,
     task_id TEXT NOT NULL UNIQUE,

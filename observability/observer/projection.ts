@@ -28,7 +28,7 @@ export type DeadLetter = QueryReply<'dead'>['letters'][number];
 export function openProjection(database: DatabaseSync): Projection {
   const folds = new Map<string, Folded>();
   const dirty = new Set<Folded>();
-  const insertId = database.prepare('INSERT OR IGNORE INTO event_id VALUES (?)');
+  const insertId = database.prepare('INSERT OR IGNORE INTO event_id VALUES (?, ?)');
   const insertEvent = database.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?)');
   const findTask = database.prepare('SELECT task FROM task WHERE task_id = ?');
   const eventsOfTask = database.prepare(
@@ -75,14 +75,16 @@ export function openProjection(database: DatabaseSync): Projection {
 
   function takeOne(entry: RecordEntry & { event: Envelope }): boolean {
     const { event, journal, sequence, atMs, body } = entry;
-    if (insertId.run(idBytes(event.id)).changes === 0) return false;
     const type = shortType(event.type);
+    const isNew = (task: number) => insertId.run(task, idBytes(event.id)).changes > 0;
     if (type.startsWith('mesh.') || type.startsWith('breaker.')) {
+      if (!isNew(0)) return false;
       insertEvent.run(sequence, null, journal, atMs, body);
       takeMesh(entry, type);
       return true;
     }
     const folded = foldOf(event.subject ?? '', sequence);
+    if (!isNew(folded.task)) return false;
     insertEvent.run(sequence, folded.task, journal, atMs, body);
     folded.view = advanceView(folded.view, { journal, sequence, event, atMs });
     dirty.add(folded);

@@ -14,8 +14,9 @@ export interface Lease {
 const againMs = 1000;
 
 /**
- * Renews at a third of the lease, on a thread that starts with the first message held. A main thread that does not feed it for `patienceMs` loses its leases. A thread that
- * ended, as where the broker was away when it first dialled, is logged and started again with all that is held.
+ * Renews at a third of the lease, on a thread that starts with the first message held. A main thread that does not feed it
+ * for `patienceMs` loses its leases. A thread that ended, as where the broker was away when it first dialled, is logged
+ * and started again with all that is held.
  */
 export function openLease(
   url: string,
@@ -57,7 +58,7 @@ export function openLease(
     hold(token) {
       held.add(token);
       if (worker) worker.postMessage({ hold: token });
-      else worker = launch();
+      else if (!isStopped) worker = launch();
     },
     release(token) {
       held.delete(token);

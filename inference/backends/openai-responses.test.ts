@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Behaviour } from '../../tests/model-behaviour.ts';
-import { startOpenAiServer } from '../../tests/openai-server.ts';
+import { startOpenAiServer, definitionAt } from '../../tests/openai-server.ts';
 import type { OpenAiServer } from '../../tests/openai-server.ts';
 import type { ModelDefinition, ModelRequest } from '../backend.ts';
 import { apiOf } from './openai-apis.ts';
@@ -36,15 +36,7 @@ async function serve(responses: Behaviour, chat: Behaviour = { kind: 'error', st
 function backendAt(url: string, more: Partial<ModelDefinition> = {}) {
   return openai(
     {
-      name: 'test',
-      backend: 'openai',
-      pool: 'test',
-      model: 'test-model',
-      url,
-      contextTokens: 8000,
-      maxTokens: 500,
-      tags: [],
-      timeoutMs: 20_000,
+      ...definitionAt(url),
       ...more,
     },
     {},

@@ -40,7 +40,10 @@ export function registerRebuild(program: Command): void {
     }
     const observer = mesh.processes.find((one) => one.name === 'observer');
     if (!observer || (observer.startedAt && identifyProcess(observer.pid)?.startedAt !== observer.startedAt))
-      throw new CommandError('this mesh has no observer', 'start it without --once and --broker-only');
+      throw new CommandError(
+        'this mesh has no observer now',
+        'one that died is started anew within moments; one with --once or --broker-only has none',
+      );
     return withMesh(call, async (connection) => {
       const before = await ask(connection);
       const beganAtMs = performance.now();

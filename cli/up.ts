@@ -189,6 +189,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
         stateDirectory,
         say,
       });
+      // Whoever got its first answer may look for its process.
+      record();
       // One that is told to stop before it serves would send nothing.
       if (options.once) closing.push(() => looking);
     }

@@ -67,6 +67,12 @@ following.done.catch((error: unknown) => {
   log.fatal({ error }, 'the record is not followed any more');
   process.exit(1);
 });
+// Before anything is answered: whoever got an answer may ask for it.
+process.on('SIGHUP', () => {
+  log.info({}, 'the read model is built anew, as asked');
+  model.beginAnew();
+  following.hint();
+});
 
 const sinks = await openSinks({
   environment: process.env,
@@ -145,11 +151,6 @@ async function openDashboard(): Promise<void> {
   }
 }
 
-process.on('SIGHUP', () => {
-  log.info({}, 'the read model is built anew, as asked');
-  model.beginAnew();
-  following.hint();
-});
 log.info({ position: model.progress().sequence }, 'the observer serves');
 process.send?.({ isReady: true, process: observer.process });
 

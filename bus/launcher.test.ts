@@ -20,6 +20,7 @@ let bus: Bus;
 let checkout: string;
 let launcher: Launcher;
 const deaths: string[] = [];
+const started: { pid: number; process: string | undefined }[] = [];
 beforeAll(async () => {
   server = await startTestServer();
   bus = await connect(server.url, 'test', { user: EVERYTHING.name, password: EVERYTHING.password });
@@ -37,6 +38,7 @@ beforeAll(async () => {
     environment: () => ({ PATH: process.env['PATH'] }),
     bus,
     longestBackOffMs: 500,
+    onStart: ({ pid, process }) => void started.push({ pid, process }),
     onDeath: (_child, how) => void deaths.push(how),
   });
 });
@@ -57,6 +59,7 @@ test('launcher: gives back what a dead process held, once the broker knows that 
     callback: (_, message) => void message.respond('idle'),
   });
   const child = await launcher.start('coder');
+  expect(started, 'told before it serves').toEqual([{ pid: child.pid, process: undefined }]);
   process.kill(child.pid, 'SIGKILL');
   await sleep(300);
   expect(deaths).toEqual(['was killed by SIGKILL']);

@@ -45,6 +45,8 @@ export interface LauncherOptions {
   bus: Bus;
   /** The longest wait before a process that keeps dying is started again; 15 s where it is left out. */
   longestBackOffMs?: number;
+  /** Told when a process was started, long before it serves. */
+  onStart?(child: Child): void;
   /** Told when a process ended that nobody told to. */
   onDeath(child: Child, how: string): void;
   /** What a process asks of whoever started it (`askLauncher`); its error's words are the answer where it throws. */
@@ -133,6 +135,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     const startedAtMs = Date.now();
     const custody = followCustody(process_.stdio[4] as Readable);
     running.set(number, { child, process: process_ });
+    options.onStart?.(child);
     return new Promise<Child>((resolve, reject) => {
       process_.on('message', (message: FromChild) => {
         if (message.ask !== undefined)

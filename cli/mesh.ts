@@ -262,6 +262,7 @@ export interface RolesOptions {
   /** Where the broker is, if the state folder does not say so. */
   brokerUrl?: string | undefined;
   faults?: Partial<Record<Role, string>>;
+  onStart?(child: Child): void;
   onDeath(child: Child, how: string): void;
   answer?(program: Program, asked: unknown): Promise<unknown>;
 }
@@ -291,6 +292,7 @@ export function openRoles(options: RolesOptions): Launcher {
       options.onDeath(child, how);
     },
     ...(options.answer ? { answer: options.answer } : {}),
+    ...(options.onStart ? { onStart: options.onStart } : {}),
     environment: (program) => {
       const fault = planted.get(program);
       const isFirst = fault !== undefined && fault.left > 0;

@@ -146,6 +146,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       configFile: options.config,
       ...(fault ? { faults: { coder: fault.fault } } : {}),
       answer: answerObserver(broker),
+      // Whoever is answered by a process may look for it in the file at once.
+      onStart: () => recording.look(),
       onDeath: (child, how) => {
         if (fault && how.includes('SIGKILL')) return;
         const article = /^[aeiou]/.test(child.program) ? 'an' : 'a';
@@ -163,7 +165,7 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       () => [broker.server?.pid, ...launcher.children().flatMap((one) => [one.pid, one.process])],
       record,
     );
-    closing.push(() => clearInterval(recording));
+    closing.push(() => recording.stop());
     const keeper = keepBroker(broker, say, record);
     closing.push(() => keeper.stop());
     const operator = await readCredential(stateDirectory, 'operator');
@@ -189,8 +191,6 @@ async function up(options: UpOptions, environment: Record<string, string | undef
         stateDirectory,
         say,
       });
-      // Whoever got its first answer may look for its process.
-      record();
       // One that is told to stop before it serves would send nothing.
       if (options.once) closing.push(() => looking);
     }
@@ -279,9 +279,9 @@ function recordMesh(
 }
 
 /** Says anew who runs, once a process serves or one that died was replaced; a person may look for one by it. */
-function keepRecorded(pids: () => unknown[], record: () => void): NodeJS.Timeout {
+function keepRecorded(pids: () => unknown[], record: () => void): { look(): void; stop(): void } {
   let said = pids().join();
-  return setInterval(() => {
+  const look = () => {
     const now = pids().join();
     if (now === said) return;
     try {
@@ -290,7 +290,9 @@ function keepRecorded(pids: () => unknown[], record: () => void): NodeJS.Timeout
     } catch {
       // A full disk; it is tried again.
     }
-  }, 1000);
+  };
+  const looking = setInterval(look, 1000);
+  return { look, stop: () => clearInterval(looking) };
 }
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

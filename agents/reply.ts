@@ -1,6 +1,7 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
-import { openChecker } from '../schemas/checker.ts';
+import { Value } from 'typebox/value';
 import type { Reply } from '../schemas/call.ts';
+import { fillDefaults } from '../schemas/defaults.ts';
+import { mistakesIn, mistakeText } from '../schemas/mistakes.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import { objectsIn, spoken } from './reply-text.ts';
 import type { AgentDefinition } from './role.ts';
@@ -12,10 +13,6 @@ export type Meaning =
   | { means: 'tools'; calls: ToolCallOfReply[] }
   | { means: 'result'; result: Record<string, unknown>; toolCallId?: string }
   | { means: 'nothing valid'; correction: string };
-
-// Models write `null` for what they leave out, numbers as texts, and no empty lists: what is meant is clear.
-const ajv = openChecker({ coerceTypes: true, useDefaults: true });
-const compiled = new Map<string, ValidateFunction>();
 
 /** What no schema can say: a result that speaks against itself, in a sentence for the model. */
 const contradictions: Partial<Record<AgentRole, (result: never) => string | undefined>> = {
@@ -68,24 +65,19 @@ export function meaningOf(definition: AgentDefinition, reply: Reply, hasChanged:
 
 const invalid = (correction: string): Meaning => ({ means: 'nothing valid', correction });
 
+/** Models write `null` for what they leave out, numbers as texts, and no empty lists: what is meant is clear. */
 function resultIn(definition: AgentDefinition, value: Record<string, unknown>): Meaning {
-  const validate = compiled.get(definition.name) ?? ajv.compile(definition.result);
-  compiled.set(definition.name, validate);
-  // A copy, since validation mends it; what is given as null is left out.
-  const result = JSON.parse(JSON.stringify(value), (_key, one: unknown) =>
+  const copy: unknown = JSON.parse(JSON.stringify(value), (_key, one: unknown) =>
     one === null ? undefined : one,
-  ) as Record<string, unknown>;
-  const problem = validate(result)
-    ? contradictions[definition.name]?.(result as never)
-    : (validate.errors ?? []).map(describe).join('; ');
+  );
+  const schema = definition.result;
+  const result = Value.Convert(schema, copy) as Record<string, unknown>;
+  fillDefaults(schema, result);
+  const mistakes = mistakesIn(schema, result).map((one) => mistakeText(one, 'the whole'));
+  const problem =
+    mistakes.length > 0 ? mistakes.join('; ') : contradictions[definition.name]?.(result as never);
   if (!problem) return { means: 'result', result };
   return invalid(`The result does not fit: ${problem}. Call finish again with all of it.`);
-}
-
-function describe(error: ErrorObject): string {
-  const values =
-    error.keyword === 'enum' ? ` (${(error.params['allowedValues'] as unknown[]).join(', ')})` : '';
-  return `${error.instancePath || '/'} ${error.message ?? 'is wrong'}${values}`;
 }
 
 /** A call of the closing tool that was written as text. */

@@ -1,7 +1,7 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
 import { closest, distance } from 'fastest-levenshtein';
 import type { TSchema } from 'typebox';
-import { openChecker } from '../schemas/checker.ts';
+import { fillDefaults } from '../schemas/defaults.ts';
+import { mistakesIn, type Mistake } from '../schemas/mistakes.ts';
 import { acceptedBy, type OptionSchema } from './accepted.ts';
 import type { Path } from './yaml-file.ts';
 
@@ -11,17 +11,10 @@ export interface Problem {
   what: string;
 }
 
-const ajv = openChecker({ useDefaults: true, verbose: true });
-const compiled = new WeakMap<object, ValidateFunction>();
-
 /** Fills in the defaults (in `data` itself) and says everything that is wrong; empty = valid. */
 export function fillAndCheck(schema: TSchema, data: unknown): Problem[] {
-  let validate = compiled.get(schema);
-  if (!validate) {
-    validate = ajv.compile(schema);
-    compiled.set(schema, validate);
-  }
-  return validate(data) ? [] : (validate.errors ?? []).map((error) => problemOf(error, data));
+  fillDefaults(schema, data);
+  return mistakesIn(schema, data).map((mistake) => problemOf(mistake, data));
 }
 
 /** `mesh.leaseMs`, `routes[0].when`: how people name an option; names with other characters are quoted. */
@@ -43,23 +36,20 @@ export function nearest(found: string, names: string[]): string {
   return isNear ? `; did you mean "${name}"?` : '';
 }
 
-function problemOf(error: ErrorObject, root: unknown): Problem {
-  const path = pathOf(error.instancePath, root);
-  const schema = error.parentSchema as OptionSchema;
-  switch (error.keyword) {
-    case 'additionalProperties': {
-      const name = String(error.params['additionalProperty']);
-      return { path: [...path, name], what: unknownName(name, schema) };
-    }
+function problemOf(mistake: Mistake, root: unknown): Problem {
+  const path = pathOf(mistake.pointer, root);
+  const schema = mistake.schema as OptionSchema;
+  const { found, property = '' } = mistake;
+  switch (mistake.keyword) {
+    case 'additionalProperties':
+      return { path: [...path, property], what: unknownName(property, schema) };
     case 'required': {
-      const name = String(error.params['missingProperty']);
-      const missing = schema.properties?.[name] ?? {};
-      return { path, what: `"${name}" is missing; accepted: ${acceptedBy(missing)}` };
+      const missing = schema.properties?.[property] ?? {};
+      return { path, what: `"${property}" is missing; accepted: ${acceptedBy(missing)}` };
     }
     default: {
-      const found = shown(error.data, schema);
-      const near = schema.enum && typeof error.data === 'string' ? nearest(error.data, schema.enum) : '';
-      return { path, what: `${found}; accepted: ${acceptedBy(schema)}${near}` };
+      const near = schema.enum && typeof found === 'string' ? nearest(found, schema.enum) : '';
+      return { path, what: `${shown(found, schema)}; accepted: ${acceptedBy(schema)}${near}` };
     }
   }
 }

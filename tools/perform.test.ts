@@ -33,7 +33,7 @@ test('step: an unknown tool, broken arguments and a tool not allowed are answers
   });
   const broken = await run.step('read-file', { from: 0, colour: 'red' });
   expect(broken).toMatchObject({ status: 'failed' });
-  for (const part of ["required property 'path'", '/from must be >= 1', '(colour)'])
+  for (const part of ['the property "path"', 'from: must be >= 1', 'unknown property "colour"'])
     expect(broken.output).toContain(part);
   for (const args of [null, undefined, 'text', []])
     expect(await run.step('write-file', args)).toMatchObject({ status: 'failed' });

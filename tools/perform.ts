@@ -1,5 +1,4 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
-import { openChecker } from '../schemas/checker.ts';
+import { mistakesIn, mistakeText } from '../schemas/mistakes.ts';
 import { GitError } from './git.ts';
 import { denied, failed } from './outcome.ts';
 import { cutOpenly } from './output.ts';
@@ -37,8 +36,8 @@ export async function performStep(step: {
     const before = await adopt(context, workspace);
     if (before !== undefined) return before;
   }
-  const mistakes = mistakesIn(tool, args);
-  if (mistakes !== undefined) return failed(`The arguments of ${name} do not fit: ${mistakes}.`);
+  const mistakes = mistakesIn(tool.arguments, args).map((one) => mistakeText(one, 'the whole'));
+  if (mistakes.length > 0) return failed(`The arguments of ${name} do not fit: ${mistakes.join('; ')}.`);
   const verdict = mayCallTool(policy, context.role, name);
   if (!verdict.allowed) return denied(verdict.reason);
 
@@ -115,21 +114,4 @@ function cut(outcome: ToolOutcome, maxBytes: number): ToolOutcome {
 function subjectOf(args: unknown): string {
   const { path, argv } = args as { path?: string; argv?: string[] };
   return (path ?? argv?.join(' ') ?? '').replaceAll(/\s+/g, ' ').slice(0, 60);
-}
-
-const ajv = openChecker();
-const validators = new Map<string, ValidateFunction>();
-
-/** All that is wrong with the arguments, by path; undefined where nothing is. */
-function mistakesIn(tool: Tool, args: unknown): string | undefined {
-  const validate = validators.get(tool.name) ?? ajv.compile(tool.arguments);
-  validators.set(tool.name, validate);
-  if (validate(args)) return undefined;
-  return (validate.errors ?? []).map(describe).join('; ');
-}
-
-function describe(error: ErrorObject): string {
-  const extra =
-    error.keyword === 'additionalProperties' ? ` (${String(error.params['additionalProperty'])})` : '';
-  return `${error.instancePath || 'the whole'} ${error.message ?? 'is wrong'}${extra}`;
 }

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../bus/micro.ts';
-import { openChecker } from '../../schemas/checker.ts';
+import { mistakesIn, mistakeText } from '../../schemas/mistakes.ts';
 import { queries, type QueryName } from '../../schemas/query.ts';
 import { censorText } from '../../schemas/secrets.ts';
 import { querySubject } from '../query.ts';
@@ -7,12 +7,9 @@ import { QueryError } from './answers.ts';
 
 export type Answering = { [Name in QueryName]: (request: never) => unknown };
 
-const ajv = openChecker();
-
 /** The questions of the contract as a service: what breaks its schema is answered with everything that is wrong with it. */
 export function endpointsOf(namespace: string, answering: Answering): Endpoint[] {
   return queries.map(({ name, summary, request: schema }) => {
-    const validate = ajv.compile(schema);
     return {
       name,
       subject: querySubject(namespace, name),
@@ -21,10 +18,9 @@ export function endpointsOf(namespace: string, answering: Answering): Endpoint[]
         const read = readRequest(body);
         if ('problem' in read)
           return { code: 400, problem: 'the request cannot be read', details: { errors: [read.problem] } };
-        if (!validate(read.request)) {
-          const errors = (validate.errors ?? []).map(wordsOf);
+        const errors = mistakesIn(schema, read.request).map((one) => mistakeText(one, 'the request'));
+        if (errors.length > 0)
           return { code: 400, problem: 'the request breaks its schema', details: { errors } };
-        }
         try {
           return { ok: await answering[name](read.request as never) };
         } catch (error) {
@@ -45,13 +41,4 @@ function readRequest(body: Uint8Array): { request: unknown } | { problem: string
   } catch (error) {
     return { problem: censorText(`it is not JSON: ${(error as Error).message}`) };
   }
-}
-
-function wordsOf(error: { instancePath: string; keyword: string; params: object; message?: string }): string {
-  const where = error.instancePath.slice(1).replaceAll('/', '.') || 'the request';
-  const params = error.params as { additionalProperty?: string; allowedValues?: unknown[] };
-  if (error.keyword === 'additionalProperties')
-    return `${where}: unknown property "${params.additionalProperty}"`;
-  if (error.keyword === 'enum') return `${where}: must be one of ${params.allowedValues?.join(', ')}`;
-  return `${where}: ${error.message}`;
 }

@@ -1,0 +1,65 @@
+import type { TSchema } from 'typebox';
+import { Settings } from 'typebox/system';
+import { Pointer, Value } from 'typebox/value';
+
+/** One thing that is wrong with a value by its schema. */
+export interface Mistake {
+  /** The keyword of JSON Schema that is broken. */
+  keyword: string;
+  /** JSON pointer to the part that breaks it; '' is the whole. */
+  pointer: string;
+  /** What that part is. */
+  found: unknown;
+  /** The schema of that part. */
+  schema: TSchema;
+  /** In English, without the place: `must be string`. */
+  message: string;
+  /** The property that is missing, or that the schema does not know. */
+  property?: string;
+}
+
+// Whoever made several mistakes is told of all of them at once.
+Settings.Set({ maxErrors: 1000 });
+
+/**
+ * Everything that is wrong with a value by a schema of our own; empty = valid. Schemas are walked as they stand: every
+ * process checks a few dozen values by many schemas, and to compile one takes longer than to walk it a thousand times.
+ */
+export function mistakesIn(schema: TSchema, value: unknown): Mistake[] {
+  if (Value.Check(schema, value)) return [];
+  return Value.Errors(schema, value).flatMap((error) => {
+    // It says of each property once more that its parent does not know it.
+    if (error.keyword === 'boolean') return [];
+    const mistake = {
+      keyword: error.keyword,
+      pointer: error.instancePath,
+      found: Pointer.Get(value, error.instancePath),
+      schema: Pointer.Get(schema, error.schemaPath.slice(1)) as TSchema,
+      message: error.message,
+    };
+    switch (error.keyword) {
+      case 'required':
+        return error.params.requiredProperties.map((property) => ({
+          ...mistake,
+          property,
+          message: `must have the property "${property}"`,
+        }));
+      case 'additionalProperties':
+        return error.params.additionalProperties.map((property) => ({
+          ...mistake,
+          property,
+          message: `unknown property "${property}"`,
+        }));
+      case 'enum':
+        return { ...mistake, message: `must be one of ${error.params.allowedValues.join(', ')}` };
+      default:
+        return mistake;
+    }
+  });
+}
+
+/** A mistake in one line, with the place as people write it: `data.path: must be string`. `whole`: the value's name. */
+export function mistakeText({ pointer, message }: Mistake, whole: string, prefix = ''): string {
+  const where = Pointer.Indices(pointer).join('.');
+  return `${where === '' ? whole : prefix + where}: ${message}`;
+}

@@ -173,7 +173,7 @@ async function machineKeyring(): Promise<string> {
 async function machineMirrors(aptGet: string): Promise<string[]> {
   const format = '$(CREATED_BY) $(COMPONENT) $(REPO_URI)';
   const lines = await runProgram(aptGet, ['indextargets', '--no-release-info', '--format', format], {
-    timeoutMs: 10_000,
+    timeoutMs: 60_000,
   });
   const mirrors = lines
     .split('\n')

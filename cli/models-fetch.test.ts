@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -60,10 +60,16 @@ function serve(request: IncomingMessage, response: ServerResponse, upTo = conten
   if (upTo >= content.length) response.end();
 }
 
-/** Hangs up after so many bytes of the file. */
+/** Hangs up after so many bytes of the file, once some of them have come. */
 const cutAt = (upTo: number) => (request: IncomingMessage, response: ServerResponse) => {
+  const sizeOfPart = () => statSync(`${file}.part`, { throwIfNoEntry: false })?.size ?? 0;
+  const before = sizeOfPart();
   serve(request, response, upTo);
-  setTimeout(() => response.destroy(), 50);
+  const looking = setInterval(() => {
+    if (sizeOfPart() <= before) return;
+    clearInterval(looking);
+    response.destroy();
+  }, 5);
 };
 const status =
   (code: number, headers: Record<string, string> = {}) =>

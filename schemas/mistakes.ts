@@ -37,24 +37,21 @@ export function mistakesIn(schema: TSchema, value: unknown): Mistake[] {
       schema: Pointer.Get(schema, error.schemaPath.slice(1)) as TSchema,
       message: error.message,
     };
-    switch (error.keyword) {
-      case 'required':
-        return error.params.requiredProperties.map((property) => ({
-          ...mistake,
-          property,
-          message: `must have the property "${property}"`,
-        }));
-      case 'additionalProperties':
-        return error.params.additionalProperties.map((property) => ({
-          ...mistake,
-          property,
-          message: `unknown property "${property}"`,
-        }));
-      case 'enum':
-        return { ...mistake, message: `must be one of ${error.params.allowedValues.join(', ')}` };
-      default:
-        return mistake;
-    }
+    if (error.keyword === 'required')
+      return error.params.requiredProperties.map((property) => ({
+        ...mistake,
+        property,
+        message: `must have the property "${property}"`,
+      }));
+    if (error.keyword === 'additionalProperties')
+      return error.params.additionalProperties.map((property) => ({
+        ...mistake,
+        property,
+        message: `unknown property "${property}"`,
+      }));
+    if (error.keyword === 'enum')
+      return { ...mistake, message: `must be one of ${error.params.allowedValues.join(', ')}` };
+    return mistake;
   });
 }
 

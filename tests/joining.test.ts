@@ -110,11 +110,8 @@ test('joining: a coder with that folder alone does the work, and is healthy whil
   expect(coder.error()).not.toContain('not encrypted');
   const submitted = await mesh.switchyard(['submit', '--repo', repository, '--test', adderTest, '--json']);
   const { taskId } = resultOf(submitted) as { taskId: string };
-  const last = await followUntil(
-    mesh.client,
-    taskId,
-    (_one, type) => /^task\.(completed|failed|paused)/.test(type),
-    patienceMs,
+  const last = await followUntil(mesh.client, taskId, (_one, type) =>
+    /^task\.(completed|failed|paused)/.test(type),
   );
   expect(shortType(last.event.type)).toBe('task.completed');
   const events = await mesh.client.read(taskId);

@@ -130,18 +130,18 @@ export async function eventually<Found>(
   }
 }
 
-/** Follows a task from its first event on until one fits; the error tells all that came instead. */
+/** Follows a task from its first event on until one fits, or none comes for so long; the error tells all that came instead. */
 export async function followUntil(
   client: Client,
   taskId: string,
   fits: (one: Recorded, type: string) => boolean,
-  limitMs = patienceMs,
 ): Promise<Recorded> {
   const abort = new AbortController();
-  const limit = setTimeout(() => abort.abort(), limitMs);
+  const silence = setTimeout(() => abort.abort(), patienceMs);
   const seen: string[] = [];
   try {
     for await (const one of client.follow(taskId, abort.signal)) {
+      silence.refresh();
       const type = shortType(one.event.type);
       seen.push(
         `${one.sequence} ${type} ${JSON.stringify((one.event.data as { reason?: string }).reason ?? '')}`,
@@ -149,10 +149,10 @@ export async function followUntil(
       if (fits(one, type)) return one;
     }
   } finally {
-    clearTimeout(limit);
+    clearTimeout(silence);
     abort.abort();
   }
   throw new Error(
-    `task ${taskId} did not come to what was waited for within ${limitMs} ms; it came to:\n${seen.join('\n')}`,
+    `task ${taskId} did not come to what was waited for, and nothing more for ${patienceMs} ms; it came to:\n${seen.join('\n')}`,
   );
 }

@@ -30,7 +30,6 @@ import {
   eventually,
   followUntil,
   makeRepository,
-  patienceMs,
   startBare,
   type BareProcess,
 } from './yard-parts.ts';
@@ -86,9 +85,9 @@ export interface Yard {
   connectAs(user: (typeof brokerUsers)[number]): Promise<Bus>;
   submit(asked?: Partial<SubmitRequest>, identity?: { source: string; id: string }): Promise<string>;
   /** Waits for a task's first event that fits, from its first on. */
-  until(taskId: string, fits: (one: Recorded, type: string) => boolean, limitMs?: number): Promise<Recorded>;
+  until(taskId: string, fits: (one: Recorded, type: string) => boolean): Promise<Recorded>;
   /** Waits until a task is over or paused, and gives that event's short type. */
-  ended(taskId: string, limitMs?: number): Promise<string>;
+  ended(taskId: string): Promise<string>;
   events(taskId: string): Promise<Recorded[]>;
   /** All that is wrong with a task's record, the decisions in it, and its branch; empty = nothing. */
   problemsOf(taskId: string, repository?: string): Promise<string[]>;
@@ -248,11 +247,9 @@ async function open(
       const whole = { goal: 'Make the tests pass', repository, test: adderTest, ...asked };
       return (await client.request('task.submit', whole, identity)).taskId;
     },
-    until: (taskId, fits, limitMs = patienceMs) => followUntil(client, taskId, fits, limitMs),
-    async ended(taskId, limitMs = patienceMs) {
-      return shortType(
-        (await followUntil(client, taskId, (_one, type) => endings.has(type), limitMs)).event.type,
-      );
+    until: (taskId, fits) => followUntil(client, taskId, fits),
+    async ended(taskId) {
+      return shortType((await followUntil(client, taskId, (_one, type) => endings.has(type))).event.type);
     },
     events: (taskId) => client.read(taskId),
     problemsOf: (taskId, worked = repository) =>

@@ -11,7 +11,7 @@ import { shortType } from '../schemas/envelope.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { adder, adderScript, adderTest } from './scenes.ts';
 import { openTerminal, processesOn, resultOf, type Running, type Terminal, type Up } from './terminal.ts';
-import { eventually, followUntil, patienceMs, stopped } from './yard-parts.ts';
+import { eventually, followUntil, stopped } from './yard-parts.ts';
 
 // A mesh without a coder, and a second folder that stands for another host, on which one is started. From top to bottom.
 let terminal: Terminal;

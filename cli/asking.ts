@@ -125,7 +125,7 @@ function doesNotApply(verb: string, view: TaskView): CommandError {
   if (view.events === 0) return new CommandError(`there is no task ${view.taskId}`, './switchyard list');
   const why = view.pause
     ? `paused (${view.pause.kind.replaceAll('_', ' ')}: ${view.pause.reason})`
-    : view.state;
+    : `${view.state}${view.isUnattended ? ' and unattended' : ''}`;
   return new CommandError(
     `${verb} does not apply: the task is ${why}. What does: ${whatApplies(view).join('   or   ')}`,
   );

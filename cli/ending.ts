@@ -38,7 +38,8 @@ export function whatApplies(view: TaskView): string[] {
     case 'waiting':
       return [
         ...(view.waiting ? [view.waiting.mend] : []),
-        `./switchyard pause ${id}`,
+        // Nobody would let it go on.
+        ...(view.isUnattended ? [] : [`./switchyard pause ${id}`]),
         `./switchyard cancel ${id}`,
       ];
     case 'paused':
@@ -48,7 +49,7 @@ export function whatApplies(view: TaskView): string[] {
     case 'failed':
     case 'rejected':
     case 'cancelled':
-      return ['./switchyard submit --help'];
+      return [view.mend ?? './switchyard submit --help'];
   }
 }
 
@@ -76,6 +77,7 @@ export function endingText(view: TaskView, nowMs: number): Span[][] {
     ...(view.goal ? [row('goal', span(view.goal, 'plain', 160))] : []),
     ...view.reasons.map((reason) => row('reason', span(reason, tone))),
     ...(pause ? [row('why', span(pause.reason, 'warn')), row('go on', span(pause.mend, 'accent'))] : []),
+    ...(view.mend ? [row('again', span(view.mend, 'accent'))] : []),
     ...(testsBefore || testsAfter
       ? [
           row(

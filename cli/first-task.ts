@@ -29,6 +29,7 @@ export async function runFirstTask(task: FirstTask): Promise<number> {
         ...(options.test ? { test: options.test } : {}),
         ...(options.setup ? { setup: options.setup } : {}),
         plan: options.plan ? ('planner' as const) : ('single' as const),
+        ...(options.unattended ? { unattended: true } : {}),
       };
   const say = (line: string) => output.progress(line);
   const isKillShown =

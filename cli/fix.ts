@@ -9,7 +9,14 @@ import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { requireCommand, requireOwnRepository } from './own-repository.ts';
 import { requireOwnModels } from './require-models.ts';
-import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
+import {
+  boundsOf,
+  submitTask,
+  unattendedOption,
+  wholePath,
+  withBounds,
+  type BoundOptions,
+} from './submission.ts';
 import { verb } from './verb.ts';
 
 interface Options extends BoundOptions {
@@ -18,6 +25,7 @@ interface Options extends BoundOptions {
   setup?: string;
   plan?: boolean;
   approvePlan?: boolean;
+  unattended?: boolean;
   watch: boolean;
   verbose?: boolean;
 }
@@ -35,6 +43,7 @@ export function registerFix(program: Command): void {
     .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
     .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
     .option('--approve-plan', 'with --plan: pause until you approve the plan')
+    .option(...unattendedOption)
     .option('--no-watch', 'print the id and exit')
     .option('--verbose', 'also the inside of model calls');
   verb<Options>(
@@ -56,6 +65,7 @@ export function registerFix(program: Command): void {
         ...(setup === undefined ? {} : { setup }),
         plan: options.plan ? ('planner' as const) : ('single' as const),
         ...(options.approvePlan ? { approvePlan: true } : {}),
+        ...(options.unattended ? { unattended: true } : {}),
         ...boundsOf(options),
       };
       requireValid('task.submit', request);

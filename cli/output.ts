@@ -1,3 +1,4 @@
+import { quoteWord } from '../schemas/command-line.ts';
 import { span, type Line, type Span } from '../observability/span.ts';
 import type { Failure } from './failure.ts';
 import { openPaint } from './paint.ts';
@@ -59,10 +60,7 @@ export function openOutput(isJson: boolean, streams: Streams): Output {
 /** `./switchyard apply ID` -> `./switchyard --state DIR apply ID`, where a folder was named. */
 export function withState(text: string, stateDirectory: string | undefined): string {
   if (stateDirectory === undefined) return text;
-  const shown = /^[\w./~-]+$/.test(stateDirectory)
-    ? stateDirectory
-    : `'${stateDirectory.replaceAll("'", `'\\''`)}'`;
-  return text.replaceAll('./switchyard ', `./switchyard --state ${shown} `);
+  return text.replaceAll('./switchyard ', `./switchyard --state ${quoteWord(stateDirectory)} `);
 }
 
 /** A line of the timeline with what belongs below it, indented. */

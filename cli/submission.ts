@@ -36,6 +36,12 @@ export function withBounds(command: Command): Command {
     .option('--deadline <time>', 'at most so long, such as 30m', readDuration);
 }
 
+/** Of each command that asks for a task. */
+export const unattendedOption = [
+  '--unattended',
+  'nobody is there to be asked (CI, cron): the task fails, exit 5, where it would be paused',
+] as const;
+
 /** The request for a task, as far as the bounds go. */
 export function boundsOf(options: BoundOptions): Pick<SubmitRequest, 'model' | 'limits'> {
   const { model, hops, cycles, steps, attempts, budget, deadline } = options;
@@ -94,13 +100,14 @@ export async function submitTask(mesh: Connection, submission: Submission, outpu
 
 /** A request that was made before is the same task; where it asks for something else now, nothing comes of that. */
 function knownText(request: SubmitRequest, accepted: DataOf<'task.accepted'>): Span[][] {
-  const { goal, repository, test, setup, model } = accepted;
+  const { goal, repository, test, setup, model, unattended = false } = accepted;
   const differs = [
     ...(request.goal !== undefined && request.goal !== goal ? ['goal'] : []),
     ...(realPathOf(request.repository) !== repository.path ? ['repository'] : []),
     ...(request.test !== test ? ['test command'] : []),
     ...(request.setup !== setup ? ['setup command'] : []),
     ...(request.model !== model ? ['model'] : []),
+    ...((request.unattended ?? false) !== unattended ? ['attendance'] : []),
   ];
   return [
     [span('known already: this source and id was submitted before, and is the same task')],

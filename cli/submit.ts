@@ -3,7 +3,14 @@ import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { requireOwnModels } from './require-models.ts';
-import { boundsOf, submitTask, wholePath, withBounds, type BoundOptions } from './submission.ts';
+import {
+  boundsOf,
+  submitTask,
+  unattendedOption,
+  wholePath,
+  withBounds,
+  type BoundOptions,
+} from './submission.ts';
 import { verb } from './verb.ts';
 
 interface Options extends BoundOptions {
@@ -13,6 +20,7 @@ interface Options extends BoundOptions {
   setup?: string;
   plan?: 'single' | 'planner';
   approvePlan?: boolean;
+  unattended?: boolean;
   source?: string;
   id?: string;
   watch?: boolean;
@@ -37,6 +45,7 @@ export function registerSubmit(program: Command): void {
       new Option('--plan <how>', 'one work item, or a planner run first').choices(['single', 'planner']),
     )
     .option('--approve-plan', 'pause after planning until you approve')
+    .option(...unattendedOption)
     .option(
       '--source <uri>',
       'with --id: who asks; the same source and id is the same task, however often it is sent',
@@ -52,12 +61,13 @@ export function registerSubmit(program: Command): void {
       ['submit --repo . --goal "Add a --quiet flag" --test "npm test" --watch', 'follow it to its end'],
       ['submit --repo . --goal "..." --plan planner --approve-plan', 'see the plan first'],
       ['submit --repo . --test "npm test" --source ci --id build-1234', 'safe to repeat'],
+      ['submit --repo . --test "npm test" --unattended --watch', 'from a script, where nobody answers'],
       ['submit --repo . --test "npm test" --cycles 1 --budget 0.50 --deadline 15m', 'under tighter bounds'],
     ],
     async ({ options, environment, output }) => {
       if (options.source !== undefined && options.id === undefined)
         throw new CommandError('--source goes with --id', 'name the request: --id ID', exitCodes.usage);
-      const { goal, test, setup, plan, approvePlan } = options;
+      const { goal, test, setup, plan, approvePlan, unattended } = options;
       const request = {
         repository: wholePath(options.repo),
         ...(goal === undefined ? {} : { goal }),
@@ -65,6 +75,7 @@ export function registerSubmit(program: Command): void {
         ...(setup === undefined ? {} : { setup }),
         ...(plan ? { plan } : {}),
         ...(approvePlan ? { approvePlan } : {}),
+        ...(unattended ? { unattended } : {}),
         ...boundsOf(options),
       };
       const identity =

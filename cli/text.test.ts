@@ -94,6 +94,18 @@ const textOfEnding = (view: Partial<TaskView>) =>
     .map((line) => line.map((one) => one.text).join(''))
     .join('\n');
 
+test('ending: one that failed says why, what it reached and how it is tried again; an unattended one is not paused', () => {
+  const mend = './switchyard submit --repo /srv/code';
+  const failed = { state: 'failed' as const, mend, reasons: ['no time is left'] };
+  const said = textOfEnding({ ...failed, commit: 'abcdef123', branch: 'switchyard/x' });
+  for (const part of ['failed x', 'no time is left', 'switchyard/x at abcdef12', mend])
+    expect(said).toContain(part);
+  expect(whatApplies({ ...emptyView, taskId: 'x', ...failed })).toEqual([mend]);
+  const running = { ...emptyView, taskId: 'x', state: 'running' as const };
+  expect(whatApplies({ ...running, isUnattended: true })).toEqual(['./switchyard cancel x']);
+  expect(whatApplies(running)).toContain('./switchyard pause x');
+});
+
 test('ending: a denial that came in several runs is said once', () => {
   const denial = { atMs: 1, role: 'coder', action: 'run-program curl', why: 'no' };
   const denials = [denial, { ...denial, atMs: 2 }, { ...denial, action: 'read-file /x' }];

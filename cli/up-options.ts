@@ -26,6 +26,7 @@ export interface UpOptions {
   test?: string;
   setup?: string;
   plan?: boolean;
+  unattended?: boolean;
   model?: string;
   port?: string;
   durability?: 'power' | 'process';
@@ -60,10 +61,13 @@ export function allowNamed(options: UpOptions, stateDirectory: string): string |
   return repository;
 }
 
+/** What is said of the task that `--repo` is for. */
+const ofTask = ['goal', 'test', 'setup', 'plan', 'unattended'] as const;
+
 /** Options that do not go together, and such as say something about a task where there is none. Throws CommandError. */
 export function requireTask(options: UpOptions, isDemo: boolean): void {
   if (options.brokerOnly) {
-    const roles = (['demo', 'once', 'repo', 'goal', 'test', 'setup', 'plan', 'model'] as const).find(
+    const roles = (['demo', 'once', 'repo', ...ofTask, 'model'] as const).find(
       (name) => options[name] !== undefined,
     );
     if (roles)
@@ -81,7 +85,7 @@ export function requireTask(options: UpOptions, isDemo: boolean): void {
       exitCodes.usage,
     );
   }
-  const given = (['goal', 'test', 'setup', 'plan'] as const).filter((name) => options[name] !== undefined);
+  const given = ofTask.filter((name) => options[name] !== undefined);
   const names = [...given, ...(options.once && !isDemo ? ['once'] : [])].map((name) => `--${name}`);
   if (names.length > 0)
     throw new CommandError(

@@ -31,6 +31,7 @@ import { requireModelFiles } from './model-files.ts';
 import { openBroker, openRoles, type Broker, type Say } from './mesh.ts';
 import { removeNatsContext, writeNatsContext } from './nats-context.ts';
 import { answerObserver, hasPage, looksOn, pagePortFor, startObserver } from './observer.ts';
+import { unattendedOption } from './submission.ts';
 import { stopRoles } from './stop-roles.ts';
 import { readKilled, reportKilled } from './unclean-start.ts';
 import { warningLines } from './warning-lines.ts';
@@ -60,6 +61,7 @@ export function registerUp(program: Command): void {
     .option('--test <command>', 'how to test; allows this command')
     .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
     .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
+    .option(...unattendedOption)
     .option('--model <model>', `one for every role: ${modelFlagForms}`)
     .option('--port <port>', 'port of the broker on loopback; left out: a free one')
     .option('--no-dashboard', 'serve no page, and let no browser connect to the broker')

@@ -239,6 +239,28 @@ test('verbs: a task that needs a person exits 7, and answer, resume and cancel s
   expect((await switchyard('watch', id)).code).toBe(3);
 });
 
+test('verbs: an unattended task whose scripted patch no longer fits exits 5, says how it is tried again, and is over', async () => {
+  const changed = yard.makeRepository('changed', {
+    'add.js': 'export const add = (left, right) => left - right;\n',
+    'check.js': "import { add } from './add.js';\nif (add(1, 2) !== 3) process.exit(1);\n",
+    'package.json': '{ "type": "module" }\n',
+  });
+  const failed = await switchyard('fix', changed, '--test', adderTest, '--unattended');
+  expect(failed.code).toBe(5);
+  expect(failed.error).toContain('failed (model): ');
+  expect(failed.out).toMatch(/reason +.*no longer fits/);
+  const again = `./switchyard submit --repo ${changed} --test '${adderTest}'`;
+  expect(failed.out).toContain(again);
+  const id = /failed (\S+)/.exec(failed.out)![1]!;
+  expect(await switchyard('resume', id)).toMatchObject({
+    code: 1,
+    error: expect.stringContaining(
+      `resume does not apply: the task is failed and unattended. What does: ${again}`,
+    ),
+  });
+  expect(await yard.problemsOf(id, changed)).toEqual([]);
+});
+
 test('verbs: what fix is given is allowed only where it is a repository, and not after a rejection', async () => {
   const file = join(yard.stateDirectory, 'allowed.yaml');
   const before = readFileSync(file, 'utf8');

@@ -48,7 +48,7 @@ export const Config = Type.Object(
     limits: Type.Object(withDefaults(Limits.properties, defaultLimits), {
       ...closed,
       description:
-        'How far a task may go. A task may ask for less, never for more; reaching one pauses it with the reason',
+        'How far a task may go. A task may ask for less, never for more; reaching one pauses it with the reason, or fails it where it is unattended',
     }),
     mode: Type.Enum([...modes], {
       default: 'local+api',

@@ -65,6 +65,7 @@ export function summaryOf(view: TaskView, firstSequence: number): TaskSummary {
     ...(waiting ? { waiting: { role: waiting.role, why: waiting.why, mend: waiting.mend } } : {}),
     ...(pause ? { pause: { ...pause } } : {}),
     reasons: view.reasons,
+    ...(view.mend ? { mend: view.mend } : {}),
   };
 }
 

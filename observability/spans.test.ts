@@ -51,6 +51,13 @@ test('spans: a request that is rejected is a task of no length that says why', (
   expect(root.attributes).toMatchObject({ 'switchyard.task.state': 'rejected' });
 });
 
+test('spans: a task that failed is an error that says why', () => {
+  const spans = spansOf(namespace, recordOf([[...accepted], ['task.failed', 'task', 'manager']]));
+  const root = spans.find((one) => one.name === 'agent.task')!;
+  expect(root.error).toBe(examples['task.failed'].reason);
+  expect(root.attributes).toMatchObject({ 'switchyard.task.state': 'failed' });
+});
+
 test('spans: a task that is cancelled before it was routed leaves nothing open', () => {
   const trace = openTrace(namespace);
   const spans = recordOf([

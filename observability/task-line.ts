@@ -14,10 +14,15 @@ export function taskLine(type: EventOf<'task'>, data: unknown, view: TaskView): 
         accepted.items.length === 0
           ? 'a planner divides it first'
           : countText(accepted.items.length, 'work item');
+      const attendance = accepted.unattended ? '; unattended: it fails where it would need a person' : '';
       return {
         glyph: '▸',
         tone: 'accent',
-        spans: [span('accepted: '), span(accepted.goal, 'accent', 160), span(`  (${plan})`, 'dim')],
+        spans: [
+          span('accepted: '),
+          span(accepted.goal, 'accent', 160),
+          span(`  (${plan}${attendance})`, 'dim'),
+        ],
         details: [
           [
             span(`${path}, ${branch} at ${shortId(baseCommit)}`, 'dim'),
@@ -114,12 +119,16 @@ export function taskLine(type: EventOf<'task'>, data: unknown, view: TaskView): 
         details: [[span(`branch ${branch} at ${shortId(commit)}`, 'dim')], ...findings.map(findingSpans)],
       };
     }
-    case 'task.failed':
+    case 'task.failed': {
+      const { kind, reason, findings = [], mend } = data as DataOf<'task.failed'>;
+      const why = kind ? ` (${kind.replaceAll('_', ' ')})` : '';
       return {
         glyph: '✗',
         tone: 'bad',
-        spans: [span('failed: ', 'bad'), span((data as DataOf<'task.failed'>).reason)],
+        spans: [span(`failed${why}: `, 'bad'), span(reason)],
+        details: [...findings.map(findingSpans), ...(mend ? [[span(mend, 'accent')]] : [])],
       };
+    }
     case 'task.cancelled':
       return {
         glyph: '✗',

@@ -166,13 +166,27 @@ test('task view: waiting for a role ends when work begins', () => {
 
 test.each([
   ['task.completed', 'completed', []],
-  ['task.failed', 'failed', ['the repository is gone']],
+  ['task.failed', 'failed', [examples['task.failed'].reason]],
   ['task.cancelled', 'cancelled', ['no longer wanted']],
   ['task.rejected', 'rejected', examples['task.rejected'].reasons],
 ] as const)('task view: %s ends it, and the clock stops', (type, state, reasons) => {
   const view = viewOf([at(1000, 'task.accepted'), at(4000, type)]);
   expect(view).toMatchObject({ state, reasons });
   expect(elapsedMs(view, 9_000_000)).toBe(3000);
+});
+
+test('task view: one that failed says what it reached and how it is tried again', () => {
+  const { mend, commit, tests: failing } = examples['task.failed'];
+  const findings = examples['task.paused'].findings;
+  const begun = at(1, 'task.accepted', { unattended: true });
+  expect(viewOf([begun])).toMatchObject({ state: 'running', isUnattended: true });
+  const view = viewOf([begun, at(2, 'task.failed', { findings })]);
+  expect(view).toMatchObject({ mend, commit, testsAfter: failing, findings, isUnattended: true });
+  // As the first of them were written.
+  const { given, reason, spend } = examples['task.failed'];
+  const bare = at(2, 'task.failed');
+  const before = viewOf([begun, { ...bare, event: { ...bare.event, data: { given, reason, spend } } }]);
+  expect(before).toMatchObject({ state: 'failed', reasons: [reason] });
 });
 
 test('task view: the change as the last review saw it is kept', () => {

@@ -56,6 +56,8 @@ export interface TaskView {
   test?: string;
   limits?: Limits;
   notes: string[];
+  /** Nobody is there to be asked: it fails where another is paused. */
+  isUnattended: boolean;
   plan: Item[];
   /** What is being done, or was done last. */
   work?: {
@@ -97,6 +99,8 @@ export interface TaskView {
   pause?: { kind: DataOf<'task.paused'>['kind']; reason: string; mend: string };
   /** Why it was rejected, failed or cancelled. */
   reasons: string[];
+  /** The command by which a person has one that failed tried again. */
+  mend?: string;
   takeOvers: TakeOver[];
   denials: { atMs: number; role: string; action: string; why: string }[];
   events: number;
@@ -114,6 +118,7 @@ export const emptyView: TaskView = {
   state: 'queued',
   goal: '',
   notes: [],
+  isUnattended: false,
   plan: [],
   runs: {},
   openCalls: {},
@@ -174,8 +179,9 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
   switch (type) {
     case 'task.accepted': {
       const accepted = data as DataOf<'task.accepted'>;
-      const { goal, repository, test, limits, notes, items } = accepted;
-      const begun = { ...view, goal, repository, limits, notes, plan: items, ...(test ? { test } : {}) };
+      const { goal, repository, test, limits, notes, items, unattended: isUnattended = false } = accepted;
+      const known = { ...view, goal, repository, limits, notes, isUnattended, plan: items };
+      const begun = { ...known, ...(test ? { test } : {}) };
       return begin({ ...begun, branch: `switchyard/${view.taskId}` }, accepted.next);
     }
     case 'task.rejected':
@@ -242,8 +248,15 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
       return end(known, 'completed', atMs, []);
     }
     case 'task.failed': {
-      const { reason, spend } = data as DataOf<'task.failed'>;
-      return end(settled(view, spend), 'failed', atMs, [reason]);
+      const { reason, mend, findings = [], commit, tests, spend } = data as DataOf<'task.failed'>;
+      const known = {
+        ...settled(view, spend),
+        ...reached(view, commit),
+        ...(findings.length > 0 ? { findings } : {}),
+        ...(tests ? { testsAfter: tests } : {}),
+        ...(mend ? { mend } : {}),
+      };
+      return end(known, 'failed', atMs, [reason]);
     }
     case 'task.cancelled':
       return end(view, 'cancelled', atMs, [(data as DataOf<'task.cancelled'>).reason]);

@@ -100,6 +100,14 @@ test('timeline: a pause shows why and the very command that resumes it', () => {
   expect(line).toContain(`./switchyard resume ${taskId} --cycles 1`);
 });
 
+test('timeline: a failure shows why and the very command that submits it again', () => {
+  const begun = recorded('task.accepted', { unattended: true });
+  expect(lastLine([begun])).toContain('unattended: it fails where it would need a person');
+  const line = lastLine([begun, recorded('task.failed')]);
+  expect(line).toContain('failed (budget): the budget is used up before the next run');
+  expect(line).toContain("./switchyard submit --repo /srv/code/meeting-slots --test 'node --test'");
+});
+
 test('timeline: a denial stands out, and a step without a sandbox says so', () => {
   const step = examples['run.replied'].opens;
   const started = recorded('run.started', { opens: step }, 0, 'coder');

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { openSigner, openVerifier } from '../bus/signature.ts';
 import { defaultLimits } from '../schemas/bounds.ts';
 import { cloudEventType, rowOf } from '../schemas/catalogue.ts';
-import { deriveId, message, taskIdOf, type Envelope } from '../schemas/envelope.ts';
+import { deriveId, message, shortType, taskIdOf, type Envelope } from '../schemas/envelope.ts';
 import { examples } from '../schemas/examples.ts';
 import type { Role } from '../schemas/row.ts';
 import type { Input } from '../schemas/service.ts';
@@ -106,8 +106,10 @@ const acceptance = {
 };
 const taskJournal = journalSubject(namespace, { entity: 'task', taskId });
 
+const reply = { answered: true, reply: examples['call.completed'].reply };
+
 /** Accepted, routed, started, prepared, asked, answered: every kind of input once. */
-function makeRecord() {
+function makeRecord(answer: object = reply) {
   const record = openRecord();
   const accepted = record.append(
     taskJournal,
@@ -171,14 +173,14 @@ function makeRecord() {
   const answered = record.append(
     callJournal,
     'inference',
-    { id: 'ask', type: 'outcome', outcome: { answered: true, reply: examples['call.completed'].reply } },
+    { id: 'ask', type: 'outcome', outcome: answer },
     1600,
   );
   const reference = { journal: callJournal, sequence: record.entries.length };
   record.append(
     runJournal,
     'coder',
-    { id: 'home', type: 'call.completed', event: answered, reference, facts: effects },
+    { id: 'home', type: shortType(answered.type), event: answered, reference, facts: effects },
     1700,
   );
   return record;
@@ -220,6 +222,14 @@ test('verify: what the roles decided comes out equal, every decision and signatu
     signatures: 8,
     problems: [],
   });
+});
+
+test('verify: a call that failed comes out equal, with all that its failure says', async () => {
+  const { kind, message, attempts } = examples['call.failed'];
+  const more = { cause: 'reply', requestId: 'one', inputTokens: 1, outputTokens: 2, durationMs: 6 };
+  const { entries: all } = makeRecord({ answered: false, kind, message, attempts, ...more });
+  expect(all.map(typeOf)).toContain('call.failed');
+  expect(await verifyTask(all, { namespace, isSigned })).toMatchObject({ problems: [] });
 });
 
 test.each([

@@ -167,8 +167,9 @@ function outcomeOf(event: Envelope): unknown {
     case 'call.completed':
       return { answered: true, reply: data['reply'] };
     case 'call.failed': {
-      const { kind, cause, message, attempts, requestId, inputTokens, outputTokens } = data;
-      return { answered: false, kind, cause, message, attempts, requestId, inputTokens, outputTokens };
+      const { kind, cause, message, attempts, requestId, inputTokens, outputTokens, durationMs } = data;
+      const why = { kind, cause, message, attempts, requestId };
+      return { answered: false, ...why, inputTokens, outputTokens, durationMs };
     }
     default:
       return data['outcome'];

@@ -80,3 +80,8 @@ function refuse(character: string, text: string): never {
       `Put it in single quotes if it is meant literally, or call a script that does what you want, e.g. npm run NAME`,
   );
 }
+
+/** A word as a person types it for a shell that is to take it as it stands. */
+export function quoteWord(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -36,6 +36,7 @@ const tests = {
   sandbox: 'bubblewrap' as const,
   durationMs: 412,
 };
+const reached = { commit, branch: `switchyard/${taskId}`, tests };
 const choice = {
   model: 'small-coder',
   pool: 'local',
@@ -162,15 +163,15 @@ export const examples: { [Name in TypeName]: DataOf<Name> } = {
     spend,
   },
   'task.resumed': { given, answer: 'Go on.', limits: { ...defaultLimits, cycles: 3 }, next: work },
-  'task.completed': {
+  'task.completed': { given, ...reached, findings: [{ ...finding, severity: 'advice' }], spend },
+  'task.failed': {
     given,
-    commit,
-    branch: `switchyard/${taskId}`,
-    tests,
-    findings: [{ ...finding, severity: 'advice' }],
+    kind: 'budget',
+    reason: 'the budget is used up before the next run',
+    mend: "./switchyard submit --repo /srv/code/meeting-slots --test 'node --test'",
+    ...reached,
     spend,
   },
-  'task.failed': { given, reason: 'the repository is gone', spend },
   'task.cancelled': { given, reason: 'no longer wanted', runId },
   'task.watch': { runId, role: 'coder', dueAtMs: atMs + 15_000 },
   'task.deadline': { acceptedAtMs: atMs, dueAtMs: atMs + defaultLimits.deadlineMs },

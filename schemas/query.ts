@@ -82,6 +82,7 @@ export const TaskSummary = Type.Object(
       ),
     ),
     reasons: Type.Array(Type.String(), { description: 'Why it was rejected, failed or cancelled' }),
+    mend: Type.Optional(Type.String({ description: 'The command by which one that failed is tried again' })),
   },
   { description: 'A task in one row' },
 );

@@ -34,6 +34,11 @@ export const SubmitRequest = Type.Object(
       Type.Enum(['single', 'planner'], { description: 'One work item, or a planner run first' }),
     ),
     approvePlan: Type.Optional(Type.Boolean({ description: 'Pause after planning until a person approves' })),
+    unattended: Type.Optional(
+      Type.Boolean({
+        description: 'Nobody is there to be asked: where another task would be paused, this one fails',
+      }),
+    ),
     model: Type.Optional(Type.String({ description: 'Name of a configured model, for every role' })),
     limits: Type.Optional(
       Type.Object(

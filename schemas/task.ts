@@ -43,6 +43,9 @@ export const taskRows = [
       approvePlan: Type.Boolean({
         description: 'True when a person wants to see the plan before work starts',
       }),
+      unattended: Type.Optional(
+        Type.Boolean({ description: 'True when it fails where another task would be paused' }),
+      ),
       model: Type.Optional(Type.String()),
       limits: Limits,
       notes: Type.Array(Type.String(), {
@@ -140,8 +143,24 @@ export const taskRows = [
   row({
     ...event,
     type: 'task.failed',
-    summary: 'The task ended without success and no person can let it go on.',
-    data: decided({ reason: Type.String(), spend: Spend }),
+    summary: 'An unattended task ended without success; what it reached is kept.',
+    data: decided({
+      kind: Type.Optional(PauseKind),
+      reason: Type.String(),
+      mend: Type.Optional(
+        Type.String({ description: 'The command by which a person lets it be tried again' }),
+      ),
+      runId: Type.Optional(Type.String({ description: 'The run that is stopped' })),
+      findings: Type.Optional(Type.Array(Finding)),
+      commit: Type.Optional(
+        Type.String({
+          description: 'The last commit that is known to the manager; absent as long as it is the base',
+        }),
+      ),
+      branch: Type.Optional(Type.String({ description: 'The branch that keeps it' })),
+      tests: Type.Optional(TestReport),
+      spend: Spend,
+    }),
   }),
   row({
     ...event,

@@ -305,6 +305,19 @@ test.each([
   }),
 );
 
+test.each(['dark', 'light'] as const)(
+  'page: a task that failed says why, and how it is tried again, in the %s',
+  (theme) =>
+    withPage({ theme }, async (page) => {
+      await page.getByLabel('State').selectOption('failed');
+      await openTask(page);
+      await page
+        .getByText('no review cycle is left. To try it again: ./switchyard submit --repo .')
+        .waitFor();
+      expect(await accessibilityProblems(page)).toEqual([]);
+    }),
+);
+
 test('page: thousands of tasks and of steps are a few rows at a time', () =>
   withPage({ hash: '#demo=5000' }, async (page) => {
     const list = page.getByRole('grid', { name: 'Tasks' });

@@ -90,6 +90,11 @@ test.each([
     reason: 'there is no plan to approve',
   },
   {
+    it: 'a plan to approve where nobody is there',
+    asked: { goal: 'x', approvePlan: true, unattended: true },
+    reason: 'nobody is there to approve its plan',
+  },
+  {
     it: 'a test command that is not allowed',
     asked: { test: 'npm test --force' },
     reason: 'the operator allows "npm test"',

@@ -87,6 +87,7 @@ export function accept(request: Envelope, facts: AcceptanceFacts | undefined): D
       ...(asked.test ? { test: asked.test } : {}),
       ...(asked.setup ? { setup: asked.setup } : {}),
       approvePlan: asked.approvePlan ?? false,
+      ...(asked.unattended ? { unattended: true } : {}),
       ...(asked.model ? { model: asked.model } : {}),
       limits,
       notes,
@@ -106,6 +107,9 @@ function requestProblems(asked: SubmitRequest, goalIsTests: boolean): string[] {
   }
   if (asked.approvePlan && asked.plan === 'single') {
     problems.push('data.approvePlan: with plan "single" there is no plan to approve');
+  }
+  if (asked.approvePlan && asked.unattended) {
+    problems.push('data.approvePlan: the task is unattended, so nobody is there to approve its plan');
   }
   return problems;
 }

@@ -55,9 +55,10 @@ const submit = fc.record({
   act: is('submit'),
   plan: fc.constantFrom('single', 'planner', 'planner'),
   approvePlan: fc.constantFrom(true, false, false, undefined),
+  unattended: fc.constantFrom(true, false, undefined),
   cycles: nat(3),
   hops: nat(7),
-  deadlineMs: mostly(3_600_000, 100_000),
+  deadlineMs: mostly(3_600_000, 100_000, 5_000),
 });
 export type Act = typeof oneAct | typeof submit extends fc.Arbitrary<infer One> ? One : never;
 

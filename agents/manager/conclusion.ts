@@ -1,6 +1,6 @@
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision } from '../../schemas/service.ts';
-import { addSpend, type Finding, type Work } from '../../schemas/work.ts';
+import { addSpend, type Finding, type TestReport, type Work } from '../../schemas/work.ts';
 import { isBudgetUsedUp } from './budget.ts';
 import { nextWork } from './next.ts';
 import { pause, type PauseKind, type PauseMore } from './pause.ts';
@@ -17,9 +17,10 @@ export function concluded(task: Task, run: Conclusion, atMs: number): Decision {
   if (decision.do !== 'append') return decision;
   if (decision.type !== 'task.handed_over' && decision.type !== 'task.revision_requested') return decision;
   // Bounds are checked before the next run is named; what it would have been is kept for whoever resumes.
-  const data = decision.data as { commit: string; next: Work; findings?: Finding[] };
+  const data = decision.data as { commit: string; next: Work; findings?: Finding[]; tests?: TestReport };
   const kept: PauseMore = data.findings ? { findings: data.findings } : { next: data.next };
-  const more = { ...kept, spend: run.spend, commit: data.commit };
+  const { commit, tests = run.tests } = data;
+  const more = { ...kept, spend: run.spend, commit, ...(tests ? { tests } : {}) };
   const spent = addSpend(task.spent, run.spend).costMicroDollars;
   const { budgetMicroDollars } = task.limits!;
   if (isBudgetUsedUp(spent, budgetMicroDollars)) {
@@ -138,5 +139,6 @@ function isWorker(task: Task): boolean {
 function stop(task: Task, run: Conclusion, kind: PauseKind, reason: string, more: PauseMore = {}): Decision {
   // Only workers leave commits behind.
   const commit = isWorker(task) && run.commit !== '' ? { commit: run.commit } : {};
-  return pause(task, kind, reason, { ...commit, ...more, spend: run.spend });
+  const tests = run.tests ? { tests: run.tests } : {};
+  return pause(task, kind, reason, { ...commit, ...tests, ...more, spend: run.spend });
 }

@@ -59,8 +59,15 @@ export function inputFor(life: Life, act: Act): Input | undefined {
       return one && { ...one, atMs: life.nowMs };
     }
     case 'submit': {
-      const { plan, approvePlan, cycles, hops, deadlineMs } = act;
-      const asked = { repository: '/srv/code', goal: 'do it', test: 'npm test', plan, approvePlan };
+      const { plan, approvePlan, unattended, cycles, hops, deadlineMs } = act;
+      const asked = {
+        repository: '/srv/code',
+        goal: 'do it',
+        test: 'npm test',
+        plan,
+        approvePlan,
+        unattended,
+      };
       const data = { ...asked, limits: { cycles, hops, deadlineMs } };
       const acceptance = { ...facts, limits: { ...facts.limits, cycles: 20, hops: 50 } };
       const input = ask('task.submit', data, { acceptance });

@@ -1,4 +1,5 @@
 /** For tests only: lives a task through, and checks the rules that no life may break. */
+import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision, Input, Owed, Stored } from '../../schemas/service.ts';
 import { dataProblems } from '../../schemas/validate.ts';
 import type { Work } from '../../schemas/work.ts';
@@ -15,7 +16,7 @@ export interface Workflow {
   outbox(task: Task): Owed[];
 }
 
-/** Lives it through; throws at the first rule that is broken. Returns the short types of the events, pauses with their kind. */
+/** Lives it through; throws at the first rule that is broken. Returns the short types of the events, pauses and failures with their kind. */
 export function live(workflow: Workflow, acts: Act[]): string[] {
   const life: Life = {
     task: workflow.noTask,
@@ -120,6 +121,7 @@ function checkOwed(life: Life, owes: Owed[]): void {
     rule('a running task owes its run', (route?.data as { work: Work } | undefined)?.work === task.work);
     rule('a running task is watched', owes.filter((owed) => owed.to.inbox === 'timer').length === 2);
   } else if (task.phase === 'paused') {
+    rule('an unattended task waits for nobody', !task.isUnattended);
     const { kind, reason, mend } = task.pause!;
     rule(
       'a paused task says why and how it goes on',
@@ -131,6 +133,14 @@ function checkOwed(life: Life, owes: Owed[]): void {
     );
   } else {
     rule('a task that is neither running nor paused has ended', life.terminals === 1);
+    if (task.phase === 'failed') {
+      const { kind, reason, mend } = life.events.at(-1)!.event.data as DataOf<'task.failed'>;
+      rule('only an unattended task fails', task.isUnattended);
+      rule(
+        'a failed task says why and what a person can do',
+        kind !== undefined && reason !== '' && mend!.startsWith('./switchyard submit --repo /srv/code'),
+      );
+    }
     rule(
       'a task that has ended starts nothing',
       owes.every((owed) => owed.type === 'run.stop'),

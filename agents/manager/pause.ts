@@ -1,6 +1,7 @@
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision } from '../../schemas/service.ts';
-import { noSpend, type Finding, type Spend, type Work } from '../../schemas/work.ts';
+import { noSpend, type Finding, type Spend, type TestReport, type Work } from '../../schemas/work.ts';
+import { failureOf } from './fail.ts';
 import type { Task } from './task.ts';
 
 export type PauseKind = DataOf<'task.paused'>['kind'];
@@ -40,12 +41,20 @@ export interface PauseMore {
   spend?: Spend;
   findings?: Finding[];
   commit?: string;
+  tests?: TestReport;
   next?: Work;
   lack?: Lack;
 }
 
-/** A person is needed, and no run goes on: why, and the exact command that lets the task go on. */
+/**
+ * A person is needed, and no run goes on: why, and the exact command that lets the task go on. Where nobody is there it
+ * ends here.
+ */
 export function pause(task: Task, kind: PauseKind, reason: string, more: PauseMore = {}): Decision {
+  if (task.isUnattended) {
+    const data = { ...failureOf(task, kind, reason, more) };
+    return { do: 'append', type: 'task.failed', data, ...boundsOf(task) };
+  }
   const data: Paused = {
     kind,
     reason,

@@ -20,7 +20,12 @@ export function redTests(task: Task, run: Conclusion): Decision {
   const reason = run.reason || 'red';
   // What the last review asked for is still to be done, once the tests pass again.
   const findings = [finding, ...work.findings.filter((one) => one.id !== testsFail)];
-  const more = { spend: run.spend, findings, ...(run.commit ? { commit: run.commit } : {}) };
+  const more = {
+    spend: run.spend,
+    findings,
+    ...(run.commit ? { commit: run.commit } : {}),
+    ...(run.tests ? { tests: run.tests } : {}),
+  };
   const wasTold = work.findings.some((one) => one.id === testsFail) && run.commit === work.fromCommit;
   if (wasTold || run.commit === task.reviewedCommit) {
     return pause(task, 'review', `the tests still fail and nothing was changed: ${reason}`, more);

@@ -33,6 +33,8 @@ export interface Task {
   test?: string;
   setup?: string;
   approvePlan: boolean;
+  /** Nobody is there to be asked: it fails where another is paused. */
+  isUnattended: boolean;
   model?: string;
   /** The bounds in force; those of hops and cycles are of the item at hand. */
   limits?: Limits;
@@ -73,6 +75,7 @@ export const noTask: Task = {
   goal: '',
   goalIsTests: false,
   approvePlan: false,
+  isUnattended: false,
   itemBounds: { hops: 0, cycles: 0 },
   acceptedAtMs: 0,
   deadlineAtMs: 0,
@@ -119,6 +122,7 @@ function evolveByType(task: Task, type: TaskEventType, data: unknown, given: Giv
         ...(accepted.setup ? { setup: accepted.setup } : {}),
         ...(accepted.model ? { model: accepted.model } : {}),
         approvePlan: accepted.approvePlan,
+        isUnattended: accepted.unattended ?? false,
         itemBounds: { hops, cycles },
         acceptedAtMs: atMs,
         items: accepted.items,
@@ -197,7 +201,7 @@ function evolveByType(task: Task, type: TaskEventType, data: unknown, given: Giv
     case 'task.failed': {
       const failed = data as DataOf<'task.failed'>;
       const spent = addSpend(task.spent, failed.spend);
-      return { ...(task.phase === 'running' ? stopped(task, failed.reason) : task), phase: 'failed', spent };
+      return { ...(failed.runId ? stopped(task, failed.reason) : task), phase: 'failed', spent };
     }
     case 'task.cancelled': {
       const { reason, runId } = data as DataOf<'task.cancelled'>;

@@ -17,12 +17,14 @@ test('workflow: no sequence of inputs breaks a bound, ends a task twice, or leav
     { numRuns: 8000 },
   );
   // What was never lived through was never checked.
-  const kinds = 'asked bound budget deadline dead_letter failure indeterminate model question review'.split(
-    ' ',
-  );
+  const troubles = 'bound budget deadline dead_letter failure indeterminate model question review'.split(' ');
   const events =
     'accepted cancelled completed handed_over planned rejected resumed revision_requested waiting';
-  const all = [...events.split(' '), ...kinds.map((kind) => `paused ${kind}`)];
+  const all = [
+    ...events.split(' '),
+    ...['asked', ...troubles].map((kind) => `paused ${kind}`),
+    ...troubles.map((kind) => `failed ${kind}`),
+  ];
   expect([...reached].sort()).toEqual(all.map((one) => `task.${one}`).sort());
 });
 
@@ -81,6 +83,16 @@ test.each<{ fault: string; workflow: Workflow; breaks: string }>([
     fault: 'a pause does not say how it goes on',
     workflow: withDecision((decision) => (decision.type === 'task.paused' ? { mend: '' } : {})),
     breaks: 'a paused task says why',
+  },
+  {
+    fault: 'an unattended task waits for a person',
+    workflow: withTask(() => ({ isUnattended: false })),
+    breaks: 'an unattended task waits for nobody',
+  },
+  {
+    fault: 'an attended task fails',
+    workflow: withTask(() => ({ isUnattended: true })),
+    breaks: 'only an unattended task fails',
   },
   {
     fault: 'an event lacks what its row asks for',

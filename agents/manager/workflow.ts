@@ -27,7 +27,8 @@ export function decide(task: Task, input: Input): Decision {
     case 'task.cancel':
       return terminal.has(task.phase) ? nothing : cancelled(task, event.data as DataOf<'task.cancel'>);
     case 'task.pause': {
-      if (task.phase !== 'running') return nothing;
+      // Nobody would let it go on; who is there after all may cancel it.
+      if (task.phase !== 'running' || task.isUnattended) return nothing;
       return interrupt(task, 'asked', (event.data as DataOf<'task.pause'>).reason ?? 'asked for');
     }
     case 'task.resume':
@@ -40,7 +41,9 @@ export function decide(task: Task, input: Input): Decision {
     case 'mesh.dead_lettered': {
       if (task.phase !== 'running' || event.subject !== task.taskId) return nothing;
       const dead = event.data as DataOf<'mesh.dead_lettered'>;
-      const reason = `a message could not be handled: ${dead.reasons.join('; ')} (${dead.retry})`;
+      // A task that ends here is not helped by the message.
+      const retry = task.isUnattended ? '' : ` (${dead.retry})`;
+      const reason = `a message could not be handled: ${dead.reasons.join('; ')}${retry}`;
       return interrupt(task, 'dead_letter', reason);
     }
     case 'task.watch':

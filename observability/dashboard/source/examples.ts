@@ -39,7 +39,14 @@ const examples: readonly Example[] = [
     events: 48,
     startedAgoMs: 1_900_000,
     costMicroDollars: 15_200,
-    end: ['task.failed', { reason: 'the tests still fail, and no review cycle is left' }],
+    end: [
+      'task.failed',
+      {
+        kind: 'bound',
+        reason: 'the tests still fail and no review cycle is left',
+        mend: "./switchyard submit --repo . --goal '...' --test 'npm test'",
+      },
+    ],
   },
   {
     goal: 'Made up: leap years in the date picker',

@@ -159,8 +159,19 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
   );
 }
 
-/** Why nothing goes on, and the command that mends it. */
+/** Why nothing goes on, and what a person can do about it. */
 function Stopped({ view }: { view: TaskRecord['views'][number] | undefined }) {
+  if (view?.state === 'failed')
+    return (
+      <p className="wash-bad m-0 mt-3 rounded-sm px-3 py-2">
+        {view.reasons.join('; ')}.{' '}
+        {view.mend ? (
+          <>
+            To try it again: <code>{view.mend}</code>
+          </>
+        ) : null}
+      </p>
+    );
   const why = view?.pause ?? view?.waiting;
   if (!why || (view?.state !== 'paused' && view?.state !== 'waiting')) return null;
   return (

@@ -7,11 +7,10 @@ import type { State } from './state.ts';
  */
 export function newCanonical(): (state: State) => string {
   const numberOfText = new Map<string, number>();
-  // It lives as long as one search; a WeakMap would make that a quarter slower.
-  const numberOfPart = new Map<object, number>();
+  const marks = newMarks();
 
   function numberOf(part: object, spell: (part: object) => string): number {
-    const known = numberOfPart.get(part);
+    const known = marks.of(part);
     if (known !== undefined) return known;
     const text = spell(part);
     let number = numberOfText.get(text);
@@ -19,7 +18,7 @@ export function newCanonical(): (state: State) => string {
       number = numberOfText.size;
       numberOfText.set(text, number);
     }
-    numberOfPart.set(part, number);
+    marks.put(part, number);
     return number;
   }
 
@@ -47,5 +46,28 @@ export function newCanonical(): (state: State) => string {
     const records = [journals, published, left, performed, leasesEnded, stopsAcked];
     const numbers = records.map((record) => numberOf(record, spellRecord));
     return `${numbersOf(processes)};${numbersOf(messages)};${numbers};${state.restSweepsLeft}`;
+  };
+}
+
+/** Numbers that objects bear unseen: a map of the millions there are would be most of a search's time. */
+function newMarks() {
+  class Bearer {
+    constructor(object: object) {
+      return object;
+    }
+  }
+  class Marked extends Bearer {
+    readonly #number: number;
+    constructor(object: object, number: number) {
+      super(object);
+      this.#number = number;
+    }
+    static of(object: object): number | undefined {
+      return #number in object ? object.#number : undefined;
+    }
+  }
+  return {
+    of: (object: object) => Marked.of(object),
+    put: (object: object, number: number) => void new Marked(object, number),
   };
 }

@@ -21,8 +21,10 @@ export const catalogue = [
 type Rows = (typeof catalogue)[number];
 /** A message's short name, such as `task.accepted`. */
 export type TypeName = Rows['type'];
+/** Spelled out once, by name: looked up in this, a name that is a type parameter costs the compiler nothing. */
+type Data = { [One in Rows as One['type']]: Static<One['data']> };
 /** The data of a message, by its short name. */
-export type DataOf<Name extends TypeName> = Static<Extract<Rows, { type: Name }>['data']>;
+export type DataOf<Name extends TypeName> = Data[Name];
 /** The short names of the events of one journal. */
 export type EventOf<Journal extends Row['journal']> = Extract<
   Rows,

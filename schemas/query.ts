@@ -291,5 +291,7 @@ export const queries = [
 
 type Queries = (typeof queries)[number];
 export type QueryName = Queries['name'];
-export type QueryRequest<Name extends QueryName> = Static<Extract<Queries, { name: Name }>['request']>;
-export type QueryReply<Name extends QueryName> = Static<Extract<Queries, { name: Name }>['reply']>;
+type Requests = { [One in Queries as One['name']]: Static<One['request']> };
+type Replies = { [One in Queries as One['name']]: Static<One['reply']> };
+export type QueryRequest<Name extends QueryName> = Requests[Name];
+export type QueryReply<Name extends QueryName> = Replies[Name];

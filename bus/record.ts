@@ -4,8 +4,8 @@ import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import { readEntry } from './journal.ts';
-import { entryDigest, type Checked, type Ledger } from './ledger.ts';
-import { openVerifierAside, signatureHeader, type PublicKeys } from './signature.ts';
+import { openVerifier, signatureHeader, type PublicKeys, type Verify } from './signature.ts';
+import { openVouching } from './vouching.ts';
 
 /** An entry of the record: its event, or why it is not to be believed. `mark` tells it from any other that takes its place. */
 export type RecordEntry = {
@@ -33,9 +33,9 @@ export interface RecordBatch {
 
 export interface RecordReader {
   /**
-   * All that comes after a place until nothing is pending, checked as everyone checks it. While a batch is taken, the next
-   * is checked and the one after it is read. 'other' is the last: what stands at the place reached is not what stood
-   * there, so the broker lost its tail or the stream was made anew. Throws while the broker is away.
+   * All that comes after a place until nothing is pending; what is not signed is told. While a batch is taken, the next is
+   * read. 'other' is the last: what stands at the place reached is not what stood there, so the broker lost its tail or
+   * the stream was made anew. Throws while the broker is away.
    */
   readAfter(place: Place): AsyncGenerator<RecordBatch | 'other', void>;
   /** The last place of the stream. */
@@ -54,18 +54,15 @@ const mostEntries = 1000;
 const batchBytes = 4 * 1024 * 1024;
 const silenceMs = 5000;
 
-/**
- * Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked; with a ledger
- * only those that it does not hold.
- */
+/** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
 export function openRecord(
   bus: Bus,
   namespace: string,
   publicKeys: PublicKeys | undefined,
-  { ledger, batchSize = mostEntries }: { ledger?: Ledger | undefined; batchSize?: number } = {},
+  batchSize = mostEntries,
 ): RecordReader {
   const stream = streamNames(namespace).events;
-  const verify = publicKeys && openVerifierAside(publicKeys);
+  const verify = publicKeys && openVerifier(publicKeys);
   const underWay = new Set<() => void>();
   const hinted = new Set<() => void>();
   /** What is asked while the broker is away is never sent; resolves when it is back. */
@@ -84,29 +81,22 @@ export function openRecord(
     back?.resolve();
   })();
 
-  async function check({ found, pending }: Found): Promise<RecordBatch> {
-    const known = ledger?.at(found.map(({ seq }) => seq));
-    const checked: Checked[] = [];
+  function check({ found, pending }: Found): RecordBatch {
+    const isSigned = verify && openVouching(verify);
+    const backwards = found.toReversed().map((stored) => entryOf(stored, isSigned));
+    return { entries: backwards.reverse(), pending };
+  }
 
-    async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
-      const { subject: journal, seq: sequence, data: body, timestamp } = stored;
-      const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
-      const read = readEntry(namespace, { subject: journal, body });
-      if ('problem' in read || !verify) return { ...place, ...read };
-      const { event } = read;
-      const signature = stored.header?.get(signatureHeader) ?? '';
-      const digest = ledger && entryDigest(journal, signature, body);
-      const before = known?.get(sequence);
-      if (before && digest?.equals(before)) return { ...place, event };
-      if (!(await verify(event.sender!, journal, body, signature)))
-        return { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
-      if (digest) checked.push({ sequence, digest });
-      return { ...place, event };
-    }
-
-    const entries = await Promise.all(found.map(entryOf));
-    ledger?.note(checked);
-    return { entries, pending };
+  function entryOf(stored: StoredMsg, isSigned: Verify | undefined): RecordEntry {
+    const { subject: journal, seq: sequence, data: body, timestamp } = stored;
+    const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
+    const read = readEntry(namespace, { subject: journal, body });
+    if ('problem' in read || !isSigned) return { ...place, ...read };
+    const { event } = read;
+    const signature = stored.header?.get(signatureHeader) ?? '';
+    return isSigned(event.sender!, journal, body, signature)
+      ? { ...place, event }
+      : { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
   }
 
   async function findAfter({ sequence, mark }: Place): Promise<Found | 'other'> {
@@ -172,7 +162,6 @@ export function openRecord(
   return {
     async *readAfter(place) {
       let finding = findAfter(place);
-      let checking: Promise<RecordBatch> | undefined;
       for (let isOver = false; !isOver;) {
         const next = await finding;
         if (next === 'other') {
@@ -181,16 +170,13 @@ export function openRecord(
         }
         const last = next.found.at(-1);
         isOver = !last || next.pending === 0;
-        if (!isOver) finding = ahead(findAfter({ sequence: last!.seq, mark: last!.timestamp }));
-        const checked = checking;
-        checking = ahead(check(next));
-        if (!checked) continue;
-        const batch = await checked;
-        // Whoever takes it keeps the thread: what was asked for just now is sent before.
-        await setImmediate();
-        yield batch;
+        if (!isOver) {
+          finding = ahead(findAfter({ sequence: last!.seq, mark: last!.timestamp }));
+          // Whoever takes a batch keeps the thread: what was asked for just now is sent before.
+          await setImmediate();
+        }
+        yield check(next);
       }
-      yield await checking!;
     },
     async head() {
       return (await bus.manager.streams.info(stream)).state.last_seq;

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { StoredMsg } from '@nats-io/jetstream';
+import { DirectMsgHeaders, type StoredMsg } from '@nats-io/jetstream';
 import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
@@ -44,9 +44,15 @@ export interface RecordReader {
   watch(onHint: () => void): () => void;
 }
 
-/** What the stream holds, as it stands there. */
+/** A message of the stream, as it stands there. */
 interface Found {
-  found: StoredMsg[];
+  journal: string;
+  sequence: number;
+  /** When it was stored, RFC 3339 to the nanosecond. */
+  mark: string;
+  signature: string;
+  body: Uint8Array;
+  /** Messages that follow it. */
   pending: number;
 }
 
@@ -81,45 +87,55 @@ export function openRecord(
     back?.resolve();
   })();
 
-  function check({ found, pending }: Found): RecordBatch {
+  function check(found: readonly Found[]): RecordEntry[] {
     const isSigned = verify && openVouching(verify);
-    const backwards = found.toReversed().map((stored) => entryOf(stored, isSigned));
-    return { entries: backwards.reverse(), pending };
+    return found
+      .toReversed()
+      .map((one) => entryOf(one, isSigned))
+      .reverse();
   }
 
-  function entryOf(stored: StoredMsg, isSigned: Verify | undefined): RecordEntry {
-    const { subject: journal, seq: sequence, data: body, timestamp } = stored;
-    const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
+  function entryOf(
+    { journal, sequence, mark, signature, body }: Found,
+    isSigned: Verify | undefined,
+  ): RecordEntry {
+    const place = { journal, sequence, atMs: Date.parse(mark), mark, body };
     const read = readEntry(namespace, { subject: journal, body });
     if ('problem' in read || !isSigned) return { ...place, ...read };
     const { event } = read;
-    const signature = stored.header?.get(signatureHeader) ?? '';
     return isSigned(event.sender!, journal, body, signature)
       ? { ...place, event }
       : { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
   }
 
-  async function findAfter({ sequence, mark }: Place): Promise<Found | 'other'> {
-    let { found, pending } = await readFrom(Math.max(1, sequence));
-    if (sequence > 0) {
-      const [known] = found.splice(0, 1);
-      if (known?.seq !== sequence || known.timestamp !== mark) return 'other';
-      // The entry that is known may have filled the batch.
-      if (found.length === 0 && pending > 0) ({ found, pending } = await readFrom(sequence + 1));
-    }
-    return { found, pending: Math.max(0, pending) };
+  async function findAfter({ sequence, mark }: Place): Promise<Found[] | 'other'> {
+    const found = await readFrom(Math.max(1, sequence));
+    if (sequence === 0) return found;
+    const known = found.shift();
+    if (known?.sequence !== sequence || known.mark !== mark) return 'other';
+    // The entry that is known may have filled the batch.
+    return found.length === 0 && known.pending > 0 ? readFrom(sequence + 1) : found;
   }
 
-  async function readFrom(sequence: number): Promise<Found> {
+  async function readFrom(sequence: number): Promise<Found[]> {
     await back?.promise;
-    const found = bus.hasBatchGet ? await readBatch(sequence) : await readOneByOne(sequence);
-    return { found, pending: found.at(-1)?.pending ?? 0 };
+    return bus.hasBatchGet ? readBatch(sequence) : readOneByOne(sequence);
   }
 
-  async function readBatch(sequence: number): Promise<StoredMsg[]> {
-    const query = { seq: sequence, batch: batchSize, max_bytes: batchBytes };
-    const messages = await bus.manager.direct.getBatch(stream, query);
-    const found: StoredMsg[] = [];
+  async function readBatch(sequence: number): Promise<Found[]> {
+    const found: Found[] = [];
+    const ended = Promise.withResolvers<Error | undefined>();
+    const messages = await bus.manager.direct.getBatch(stream, {
+      ...{ seq: sequence, batch: batchSize, max_bytes: batchBytes },
+      callback(end, stored) {
+        if (end) {
+          ended.resolve(end.err);
+          return;
+        }
+        found.push(foundOf(stored));
+        silence.refresh();
+      },
+    });
     // The end of a batch never comes when the connection breaks in the middle.
     let isSilent = false;
     const stop = () => {
@@ -128,24 +144,17 @@ export function openRecord(
     };
     const silence = setTimeout(stop, silenceMs);
     underWay.add(stop);
-    try {
-      for await (const one of messages) {
-        found.push(one);
-        silence.refresh();
-      }
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    } finally {
-      clearTimeout(silence);
-      underWay.delete(stop);
-    }
+    const error = await ended.promise;
+    clearTimeout(silence);
+    underWay.delete(stop);
+    if (error && !isNotFound(error)) throw error;
     if (isSilent && found.length === 0) throw new Error('the broker does not answer');
     return found;
   }
 
   /** For servers that know no batches. */
-  async function readOneByOne(sequence: number): Promise<StoredMsg[]> {
-    const found: StoredMsg[] = [];
+  async function readOneByOne(sequence: number): Promise<Found[]> {
+    const found: Found[] = [];
     const query = { next_by_subj: `${namespace}.event.>` };
     for (let next = sequence; found.length < batchSize;) {
       const stored = await bus.manager.direct.getMessage(stream, { ...query, seq: next }).catch((error) => {
@@ -153,7 +162,7 @@ export function openRecord(
         throw error;
       });
       if (!stored) break;
-      found.push(stored);
+      found.push(foundOf(stored));
       next = stored.seq + 1;
     }
     return found;
@@ -168,14 +177,15 @@ export function openRecord(
           yield next;
           return;
         }
-        const last = next.found.at(-1);
-        isOver = !last || next.pending === 0;
+        const last = next.at(-1);
+        const pending = Math.max(0, last?.pending ?? 0);
+        isOver = pending === 0;
         if (!isOver) {
-          finding = ahead(findAfter({ sequence: last!.seq, mark: last!.timestamp }));
+          finding = ahead(findAfter(last!));
           // Whoever takes a batch keeps the thread: what was asked for just now is sent before.
           await setImmediate();
         }
-        yield check(next);
+        yield { entries: check(next), pending };
       }
     },
     async head() {
@@ -190,6 +200,23 @@ export function openRecord(
       };
     },
   };
+}
+
+/**
+ * One walk over the headers, where each getter of a stored message would be a search of its own. What the broker says
+ * stands behind what an author may have said under the same name.
+ */
+function foundOf({ header, data: body }: StoredMsg): Found {
+  const found = { journal: '', sequence: 0, mark: '', signature: '', body, pending: 0 };
+  for (const [name, values] of header) {
+    const last = values.at(-1)!;
+    if (name === DirectMsgHeaders.Subject) found.journal = last;
+    else if (name === DirectMsgHeaders.Sequence) found.sequence = Number(last);
+    else if (name === DirectMsgHeaders.TimeStamp) found.mark = last;
+    else if (name === DirectMsgHeaders.NumPending) found.pending = Number(last);
+    else if (name === signatureHeader) found.signature = values[0]!;
+  }
+  return found;
 }
 
 /** Whoever comes to wait for it is told how it failed; nobody may come. */

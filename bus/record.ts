@@ -99,13 +99,14 @@ export function openRecord(
     { journal, sequence, mark, signature, body }: Found,
     isSigned: Verify | undefined,
   ): RecordEntry {
-    const place = { journal, sequence, atMs: Date.parse(mark), mark, body };
+    const atMs = Date.parse(mark);
     const read = readEntry(namespace, { subject: journal, body });
-    if ('problem' in read || !isSigned) return { ...place, ...read };
+    if ('problem' in read) return { journal, sequence, atMs, mark, body, problem: read.problem };
     const { event } = read;
-    return isSigned(event.sender!, journal, body, signature)
-      ? { ...place, event }
-      : { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
+    if (!isSigned || isSigned(event.sender!, journal, body, signature))
+      return { journal, sequence, atMs, mark, body, event };
+    const problem = `it is not signed by the ${event.sender} for this journal`;
+    return { journal, sequence, atMs, mark, body, problem };
   }
 
   async function findAfter({ sequence, mark }: Place): Promise<Found[] | 'other'> {

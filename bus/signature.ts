@@ -13,7 +13,7 @@ export type PublicKeys = Record<string, string>;
 /** Tells whether `author` signed these bytes for this subject; `signature` is the value of the header. */
 export type Verify = (author: string, subject: string, body: Uint8Array, signature: string) => boolean;
 
-/** No subject holds a line's end, so no two entries make the same bytes. */
+/** No subject holds a line's end: what is signed for one is for no other. */
 const message = (subject: string, body: Uint8Array, before: string) =>
   Buffer.concat([
     Buffer.from(before ? `${subject}\n${before}\n` : `${subject}\n`),
@@ -66,8 +66,7 @@ export function partsOf(signature: string): { own: string; before: string } {
     : { own: signature.slice(0, dot), before: signature.slice(dot + 1) };
 }
 
-/** SHA-256 of all that makes an entry, in base64url. Lengths go first, so that no two entries make the same bytes. */
+/** SHA-256 of all that makes an entry, in base64url. Neither a subject nor a header's value holds a line's end. */
 export function entryDigest(subject: string, body: Uint8Array, signature: string): string {
-  const head = Buffer.from(`${subject.length} ${signature.length}\n${subject}${signature}`);
-  return hash('sha256', Buffer.concat([head, body]), 'base64url');
+  return hash('sha256', `${subject}\n${signature}\n${hash('sha256', body)}`, 'base64url');
 }

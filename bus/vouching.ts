@@ -8,13 +8,13 @@ import { entryDigest, partsOf, type Verify } from './signature.ts';
  * was signed. No entry vouches for itself by a detour: its digest would have to be part of what it is the digest of.
  */
 export function openVouching(verify: Verify): Verify {
-  const named = new Set<string>();
+  /** Authors by the digests that they name. */
+  const named = new Map<string, string>();
   return (author, subject, body, signature) => {
     const isSigned =
-      named.has(`${author} ${entryDigest(subject, body, signature)}`) ||
-      verify(author, subject, body, signature);
+      named.get(entryDigest(subject, body, signature)) === author || verify(author, subject, body, signature);
     // Only what is signed vouches, and for its own author alone.
-    if (isSigned) named.add(`${author} ${partsOf(signature).before}`);
+    if (isSigned) named.set(partsOf(signature).before, author);
     return isSigned;
   };
 }

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables or of what is folded into them: another version is built anew. */
-export const modelVersion = 3;
+export const modelVersion = 4;
 
 /** The read model. `task` is the place of a task's first event; it stands for the task in every other table. */
 export const modelTables = `

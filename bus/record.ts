@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import type { StoredMsg } from '@nats-io/jetstream';
+import { DirectMsgHeaders, type StoredMsg } from '@nats-io/jetstream';
 import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import { readEntry } from './journal.ts';
-import { entryDigest, type Checked, type Ledger } from './ledger.ts';
-import { openVerifierAside, signatureHeader, type PublicKeys } from './signature.ts';
+import { openVerifier, signatureHeader, type PublicKeys, type Verify } from './signature.ts';
+import { openVouching } from './vouching.ts';
 
 /** An entry of the record: its event, or why it is not to be believed. `mark` tells it from any other that takes its place. */
 export type RecordEntry = {
@@ -33,9 +33,9 @@ export interface RecordBatch {
 
 export interface RecordReader {
   /**
-   * All that comes after a place until nothing is pending, checked as everyone checks it. While a batch is taken, the next
-   * is checked and the one after it is read. 'other' is the last: what stands at the place reached is not what stood
-   * there, so the broker lost its tail or the stream was made anew. Throws while the broker is away.
+   * All that comes after a place until nothing is pending; what is not signed is told. While a batch is taken, the next is
+   * read. 'other' is the last: what stands at the place reached is not what stood there, so the broker lost its tail or
+   * the stream was made anew. Throws while the broker is away.
    */
   readAfter(place: Place): AsyncGenerator<RecordBatch | 'other', void>;
   /** The last place of the stream. */
@@ -44,9 +44,15 @@ export interface RecordReader {
   watch(onHint: () => void): () => void;
 }
 
-/** What the stream holds, as it stands there. */
+/** A message of the stream, as it stands there. */
 interface Found {
-  found: StoredMsg[];
+  journal: string;
+  sequence: number;
+  /** When it was stored, RFC 3339 to the nanosecond. */
+  mark: string;
+  signature: string;
+  body: Uint8Array;
+  /** Messages that follow it. */
   pending: number;
 }
 
@@ -54,18 +60,15 @@ const mostEntries = 1000;
 const batchBytes = 4 * 1024 * 1024;
 const silenceMs = 5000;
 
-/**
- * Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked; with a ledger
- * only those that it does not hold.
- */
+/** Reads the whole record in its order, with no consumer. Without `publicKeys` signatures are not checked. */
 export function openRecord(
   bus: Bus,
   namespace: string,
   publicKeys: PublicKeys | undefined,
-  { ledger, batchSize = mostEntries }: { ledger?: Ledger | undefined; batchSize?: number } = {},
+  batchSize = mostEntries,
 ): RecordReader {
   const stream = streamNames(namespace).events;
-  const verify = publicKeys && openVerifierAside(publicKeys);
+  const verify = publicKeys && openVerifier(publicKeys);
   const underWay = new Set<() => void>();
   const hinted = new Set<() => void>();
   /** What is asked while the broker is away is never sent; resolves when it is back. */
@@ -84,52 +87,56 @@ export function openRecord(
     back?.resolve();
   })();
 
-  async function check({ found, pending }: Found): Promise<RecordBatch> {
-    const known = ledger?.at(found.map(({ seq }) => seq));
-    const checked: Checked[] = [];
-
-    async function entryOf(stored: StoredMsg): Promise<RecordEntry> {
-      const { subject: journal, seq: sequence, data: body, timestamp } = stored;
-      const place = { journal, sequence, atMs: Date.parse(timestamp), mark: timestamp, body };
-      const read = readEntry(namespace, { subject: journal, body });
-      if ('problem' in read || !verify) return { ...place, ...read };
-      const { event } = read;
-      const signature = stored.header?.get(signatureHeader) ?? '';
-      const digest = ledger && entryDigest(journal, signature, body);
-      const before = known?.get(sequence);
-      if (before && digest?.equals(before)) return { ...place, event };
-      if (!(await verify(event.sender!, journal, body, signature)))
-        return { ...place, problem: `it is not signed by the ${event.sender} for this journal` };
-      if (digest) checked.push({ sequence, digest });
-      return { ...place, event };
-    }
-
-    const entries = await Promise.all(found.map(entryOf));
-    ledger?.note(checked);
-    return { entries, pending };
+  function check(found: readonly Found[]): RecordEntry[] {
+    const isSigned = verify && openVouching(verify);
+    return found
+      .toReversed()
+      .map((one) => entryOf(one, isSigned))
+      .reverse();
   }
 
-  async function findAfter({ sequence, mark }: Place): Promise<Found | 'other'> {
-    let { found, pending } = await readFrom(Math.max(1, sequence));
-    if (sequence > 0) {
-      const [known] = found.splice(0, 1);
-      if (known?.seq !== sequence || known.timestamp !== mark) return 'other';
-      // The entry that is known may have filled the batch.
-      if (found.length === 0 && pending > 0) ({ found, pending } = await readFrom(sequence + 1));
-    }
-    return { found, pending: Math.max(0, pending) };
+  function entryOf(
+    { journal, sequence, mark, signature, body }: Found,
+    isSigned: Verify | undefined,
+  ): RecordEntry {
+    const atMs = Date.parse(mark);
+    const read = readEntry(namespace, { subject: journal, body });
+    if ('problem' in read) return { journal, sequence, atMs, mark, body, problem: read.problem };
+    const { event } = read;
+    if (!isSigned || isSigned(event.sender!, journal, body, signature))
+      return { journal, sequence, atMs, mark, body, event };
+    const problem = `it is not signed by the ${event.sender} for this journal`;
+    return { journal, sequence, atMs, mark, body, problem };
   }
 
-  async function readFrom(sequence: number): Promise<Found> {
+  async function findAfter({ sequence, mark }: Place): Promise<Found[] | 'other'> {
+    const found = await readFrom(Math.max(1, sequence));
+    if (sequence === 0) return found;
+    const known = found.shift();
+    if (known?.sequence !== sequence || known.mark !== mark) return 'other';
+    // The entry that is known may have filled the batch.
+    return found.length === 0 && known.pending > 0 ? readFrom(sequence + 1) : found;
+  }
+
+  async function readFrom(sequence: number): Promise<Found[]> {
     await back?.promise;
-    const found = bus.hasBatchGet ? await readBatch(sequence) : await readOneByOne(sequence);
-    return { found, pending: found.at(-1)?.pending ?? 0 };
+    return bus.hasBatchGet ? readBatch(sequence) : readOneByOne(sequence);
   }
 
-  async function readBatch(sequence: number): Promise<StoredMsg[]> {
-    const query = { seq: sequence, batch: batchSize, max_bytes: batchBytes };
-    const messages = await bus.manager.direct.getBatch(stream, query);
-    const found: StoredMsg[] = [];
+  async function readBatch(sequence: number): Promise<Found[]> {
+    const found: Found[] = [];
+    const ended = Promise.withResolvers<Error | undefined>();
+    const messages = await bus.manager.direct.getBatch(stream, {
+      ...{ seq: sequence, batch: batchSize, max_bytes: batchBytes },
+      callback(end, stored) {
+        if (end) {
+          ended.resolve(end.err);
+          return;
+        }
+        found.push(foundOf(stored));
+        silence.refresh();
+      },
+    });
     // The end of a batch never comes when the connection breaks in the middle.
     let isSilent = false;
     const stop = () => {
@@ -138,24 +145,17 @@ export function openRecord(
     };
     const silence = setTimeout(stop, silenceMs);
     underWay.add(stop);
-    try {
-      for await (const one of messages) {
-        found.push(one);
-        silence.refresh();
-      }
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    } finally {
-      clearTimeout(silence);
-      underWay.delete(stop);
-    }
+    const error = await ended.promise;
+    clearTimeout(silence);
+    underWay.delete(stop);
+    if (error && !isNotFound(error)) throw error;
     if (isSilent && found.length === 0) throw new Error('the broker does not answer');
     return found;
   }
 
   /** For servers that know no batches. */
-  async function readOneByOne(sequence: number): Promise<StoredMsg[]> {
-    const found: StoredMsg[] = [];
+  async function readOneByOne(sequence: number): Promise<Found[]> {
+    const found: Found[] = [];
     const query = { next_by_subj: `${namespace}.event.>` };
     for (let next = sequence; found.length < batchSize;) {
       const stored = await bus.manager.direct.getMessage(stream, { ...query, seq: next }).catch((error) => {
@@ -163,7 +163,7 @@ export function openRecord(
         throw error;
       });
       if (!stored) break;
-      found.push(stored);
+      found.push(foundOf(stored));
       next = stored.seq + 1;
     }
     return found;
@@ -172,25 +172,22 @@ export function openRecord(
   return {
     async *readAfter(place) {
       let finding = findAfter(place);
-      let checking: Promise<RecordBatch> | undefined;
       for (let isOver = false; !isOver;) {
         const next = await finding;
         if (next === 'other') {
           yield next;
           return;
         }
-        const last = next.found.at(-1);
-        isOver = !last || next.pending === 0;
-        if (!isOver) finding = ahead(findAfter({ sequence: last!.seq, mark: last!.timestamp }));
-        const checked = checking;
-        checking = ahead(check(next));
-        if (!checked) continue;
-        const batch = await checked;
-        // Whoever takes it keeps the thread: what was asked for just now is sent before.
-        await setImmediate();
-        yield batch;
+        const last = next.at(-1);
+        const pending = Math.max(0, last?.pending ?? 0);
+        isOver = pending === 0;
+        if (!isOver) {
+          finding = ahead(findAfter(last!));
+          // Whoever takes a batch keeps the thread: what was asked for just now is sent before.
+          await setImmediate();
+        }
+        yield { entries: check(next), pending };
       }
-      yield await checking!;
     },
     async head() {
       return (await bus.manager.streams.info(stream)).state.last_seq;
@@ -204,6 +201,23 @@ export function openRecord(
       };
     },
   };
+}
+
+/**
+ * One walk over the headers, where each getter of a stored message would be a search of its own. What the broker says
+ * stands behind what an author may have said under the same name.
+ */
+function foundOf({ header, data: body }: StoredMsg): Found {
+  const found = { journal: '', sequence: 0, mark: '', signature: '', body, pending: 0 };
+  for (const [name, values] of header) {
+    const last = values.at(-1)!;
+    if (name === DirectMsgHeaders.Subject) found.journal = last;
+    else if (name === DirectMsgHeaders.Sequence) found.sequence = Number(last);
+    else if (name === DirectMsgHeaders.TimeStamp) found.mark = last;
+    else if (name === DirectMsgHeaders.NumPending) found.pending = Number(last);
+    else if (name === signatureHeader) found.signature = values[0]!;
+  }
+  return found;
 }
 
 /** Whoever comes to wait for it is told how it failed; nobody may come. */

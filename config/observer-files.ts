@@ -6,10 +6,6 @@ import { observerDirectory } from './state.ts';
 export const readModelFile = (stateDirectory: string) =>
   join(observerDirectory(stateDirectory), 'record.sqlite');
 
-/** The file that it keeps beside that of what it has checked, which outlives the read model. */
-export const ledgerFile = (stateDirectory: string) =>
-  join(observerDirectory(stateDirectory), 'checked.sqlite');
-
 /** Takes one away, with what SQLite keeps beside it; whoever opens it next builds it anew. Nobody may have it open. */
 export function removeDatabaseFile(file: string): void {
   for (const one of [file, `${file}-wal`, `${file}-shm`]) rmSync(one, { force: true });

@@ -6,7 +6,7 @@ import { openObserved } from '../bus/observed.ts';
 import { openObserver } from '../bus/observer.ts';
 import { openRecord } from '../bus/record.ts';
 import { openVerifier } from '../bus/signature.ts';
-import { ledgerFile, readModelFile } from '../config/observer-files.ts';
+import { readModelFile } from '../config/observer-files.ts';
 import { checkoutRoot, observerDirectory } from '../config/state.ts';
 import { processSettings } from '../config/membership.ts';
 import {
@@ -22,7 +22,6 @@ import { measureQueues } from './observer/queue-metrics.ts';
 import { endpointsOf } from './observer/endpoints.ts';
 import { followRecord } from './observer/follow.ts';
 import { openPage } from './observer/page-server.ts';
-import { openLedger } from './observer/ledger-file.ts';
 import { openReadModel } from './observer/read-model.ts';
 import { openSessions } from './observer/sessions.ts';
 import { exportSpans } from './observer/span-export.ts';
@@ -43,8 +42,7 @@ const observer = await openObserver(membership);
 const { log } = observer;
 const model = openReadModel(readModelFile(stateDirectory), namespace);
 const { publicKeys } = membership;
-const ledger = publicKeys && openLedger(ledgerFile(stateDirectory), publicKeys, log);
-const record = openRecord(observer.bus, namespace, publicKeys, { ledger });
+const record = openRecord(observer.bus, namespace, publicKeys);
 
 const closeObserved = await openObserved({
   bus: observer.bus,
@@ -165,7 +163,6 @@ await exporting;
 closeObserved();
 await following.done;
 model.close();
-ledger?.close();
 await observer.stop();
 process.exit(0);
 

@@ -115,11 +115,11 @@ function learned(
   const isBaseline = run.open?.kind === 'tool' && run.open.tool === openingTool;
   const { tests } = outcome;
   const isWhole = isBaseline && outcome.diff !== undefined;
-  const denial = { atMs, role: run.role, action: stepText(run.open), why: outcome.output };
+  const denial = () => ({ atMs, role: run.role, action: stepText(run.open), why: outcome.output });
   return {
     ...(tests ? (isBaseline ? { testsBefore: view.testsBefore ?? tests } : { testsAfter: tests }) : {}),
     ...(isWhole ? { diff: outcome.diff } : {}),
-    ...(outcome.status === 'denied' ? { denials: [...view.denials, denial] } : {}),
+    ...(outcome.status === 'denied' ? { denials: [...view.denials, denial()] } : {}),
   };
 }
 

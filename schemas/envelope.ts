@@ -1,5 +1,5 @@
 import { v5 } from 'uuid';
-import { cloudEventType, rowOf, type DataOf, type TypeName } from './catalogue.ts';
+import { catalogue, cloudEventType, rowOf, type DataOf, type TypeName } from './catalogue.ts';
 import type { Author } from './row.ts';
 
 /** A CloudEvent 1.0 as it stands on the wire, structured JSON, with our extensions. */
@@ -100,7 +100,9 @@ export function saidAtMs(event: Partial<Envelope> | undefined): number | undefin
   return Date.parse(event?.time ?? '') || undefined;
 }
 
+const shortTypes = new Map<string, string>(catalogue.map((one) => [cloudEventType(one), one.type]));
+
 /** `dev.switchyard.task.accepted.v1` -> `task.accepted`; anything else as it stands. */
 export function shortType(type: string): string {
-  return type.replace(/^dev\.switchyard\./, '').replace(/\.v\d+$/, '');
+  return shortTypes.get(type) ?? type.replace(/^dev\.switchyard\./, '').replace(/\.v\d+$/, '');
 }

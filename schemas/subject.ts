@@ -29,14 +29,16 @@ export function journalSubject(namespace: string, name: JournalName): string {
 
 /** Reads a journal's subject back, or undefined when it is none. */
 export function readJournalSubject(namespace: string, subject: string): JournalName | undefined {
-  if (!subject.startsWith(`${namespace}.event.`)) return undefined;
-  const [taskId, entity, ...rest] = subject.slice(`${namespace}.event.`.length).split('.');
+  const head = `${namespace}.event.`;
+  if (!subject.startsWith(head)) return undefined;
+  const parts = subject.slice(head.length).split('.');
+  const [taskId, entity, first, second] = parts;
   if (!taskId) return undefined;
   if (taskId === 'mesh')
-    return rest.length === 1 ? { entity: 'mesh', taskId, role: entity!, id: rest[0]! } : undefined;
-  if (entity === 'task' && rest.length === 0) return { entity, taskId };
-  if ((entity === 'route' || entity === 'call') && rest.length === 1) return { entity, taskId, id: rest[0]! };
-  if (entity === 'run' && rest.length === 2) return { entity, taskId, role: rest[0]!, id: rest[1]! };
+    return parts.length === 3 ? { entity: 'mesh', taskId, role: entity!, id: first! } : undefined;
+  if (entity === 'task' && parts.length === 2) return { entity, taskId };
+  if ((entity === 'route' || entity === 'call') && parts.length === 3) return { entity, taskId, id: first! };
+  if (entity === 'run' && parts.length === 4) return { entity, taskId, role: first!, id: second! };
   return undefined;
 }
 

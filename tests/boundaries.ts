@@ -96,7 +96,7 @@ export const boundaries: Boundary[] = [
     mayImport: [
       'observability/**',
       'schemas/**',
-      'bus/{client,observer,observed,record,registry,micro,membership,ask-launcher,ledger,log,signature}.ts',
+      'bus/{client,observer,observed,record,registry,micro,membership,ask-launcher,log,signature}.ts',
       'config/**',
     ],
     rule: 'observability is a subscriber: it imports schemas, config, and of bus what reads and answers',

@@ -1,5 +1,5 @@
 /** Raised with every change of the tables or of what is folded into them: another version is built anew. */
-export const modelVersion = 3;
+export const modelVersion = 4;
 
 /** The read model. `task` is the place of a task's first event; it stands for the task in every other table. */
 export const modelTables = `
@@ -20,9 +20,8 @@ export const modelTables = `
     body BLOB NOT NULL
   ) STRICT;
   CREATE INDEX event_of_task ON event (task, sequence);
-  -- An authentic entry that JetStream was made to store once more counts once; it is signed for its journal, so both are of
-  -- one task. By task, ids of one time lie together, and a batch does not touch every page. 0: of no task.
-  CREATE TABLE event_id (task INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (task, id)) STRICT, WITHOUT ROWID;
+  -- Of the events of no task, which are few; those of a task are told apart as it is folded.
+  CREATE TABLE mesh_event_id (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   CREATE TABLE task (
     task INTEGER PRIMARY KEY,
     task_id TEXT NOT NULL UNIQUE,
@@ -36,10 +35,6 @@ export const modelTables = `
     model TEXT NOT NULL,
     task INTEGER NOT NULL,
     PRIMARY KEY (model, task)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE open_call (
-    call_id TEXT PRIMARY KEY,
-    role TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE spend (
     model TEXT NOT NULL,

@@ -11,7 +11,20 @@ import { advanceView, emptyView, type RecordedEvent, type TaskView } from '../ta
 interface Folded {
   task: number;
   view: TaskView;
+  /** Of its events: an authentic entry that JetStream was made to store once more counts once. */
+  ids: Set<string>;
+  /** Who asked, by call. */
+  askers: Map<string, string>;
   models: Set<string>;
+}
+
+/** What the calls of one kind came to. */
+interface Spent {
+  calls: number;
+  failed: number;
+  inputTokens: number;
+  outputTokens: number;
+  costMicroDollars: number;
 }
 
 export interface Projection {
@@ -19,8 +32,10 @@ export interface Projection {
   take(entries: readonly RecordEntry[]): { taken: number; passedOver: number };
 }
 
-/** Tasks that are kept folded; another is folded again from its events. */
-const mostFolded = 500;
+/** Events of the tasks that are kept folded; another is folded again from its events. */
+const mostFolded = 50_000;
+
+const callEnds = new Set(['call.completed', 'call.failed', 'call.cancelled']);
 
 export type DeadLetter = QueryReply<'dead'>['letters'][number];
 
@@ -28,7 +43,9 @@ export type DeadLetter = QueryReply<'dead'>['letters'][number];
 export function openProjection(database: DatabaseSync): Projection {
   const folds = new Map<string, Folded>();
   const dirty = new Set<Folded>();
-  const insertId = database.prepare('INSERT OR IGNORE INTO event_id VALUES (?, ?)');
+  const spent = new Map<string, Spent>();
+  let eventsFolded = 0;
+  const insertMeshId = database.prepare('INSERT OR IGNORE INTO mesh_event_id VALUES (?)');
   const insertEvent = database.prepare('INSERT INTO event VALUES (?, ?, ?, ?, ?)');
   const findTask = database.prepare('SELECT task FROM task WHERE task_id = ?');
   const eventsOfTask = database.prepare(
@@ -38,11 +55,9 @@ export function openProjection(database: DatabaseSync): Projection {
     'INSERT INTO task VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (task) DO UPDATE SET state = excluded.state, role = excluded.role, words = excluded.words, summary = excluded.summary',
   );
   const putModel = database.prepare('INSERT OR IGNORE INTO task_model VALUES (?, ?)');
-  const putCall = database.prepare('INSERT OR REPLACE INTO open_call VALUES (?, ?)');
-  const takeCall = database.prepare('DELETE FROM open_call WHERE call_id = ? RETURNING role');
   const addSpend = database.prepare(
-    `INSERT INTO spend VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-      calls = calls + 1, failed_calls = failed_calls + excluded.failed_calls,
+    `INSERT INTO spend VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+      calls = calls + excluded.calls, failed_calls = failed_calls + excluded.failed_calls,
       input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,
       cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars`,
   );
@@ -59,54 +74,70 @@ export function openProjection(database: DatabaseSync): Projection {
       return kept;
     }
     const found = findTask.get(taskId) as { task: number } | undefined;
-    const folded: Folded = { task: found?.task ?? sequence, view: emptyView, models: new Set() };
+    const folded: Folded = {
+      task: found?.task ?? sequence,
+      view: emptyView,
+      ids: new Set(),
+      askers: new Map(),
+      models: new Set(),
+    };
     if (found) {
       for (const row of eventsOfTask.iterate(found.task))
-        folded.view = advanceView(folded.view, storedEvent(row as unknown as StoredRow));
+        advance(folded, storedEvent(row as unknown as StoredRow));
     }
     folds.set(taskId, folded);
-    if (folds.size > mostFolded) {
+    while (eventsFolded > mostFolded && folds.size > 1) {
       const [oldest, one] = folds.entries().next().value!;
       write(one);
       folds.delete(oldest);
+      eventsFolded -= one.ids.size;
     }
     return folded;
+  }
+
+  function advance(folded: Folded, recorded: RecordedEvent): void {
+    const { event } = recorded;
+    folded.view = advanceView(folded.view, recorded);
+    folded.ids.add(event.id);
+    eventsFolded += 1;
+    if (shortType(event.type) !== 'call.intended') return;
+    const { callId, role } = event.data as DataOf<'call.intended'>;
+    folded.askers.set(callId, role);
   }
 
   function takeOne(entry: RecordEntry & { event: Envelope }): boolean {
     const { event, journal, sequence, atMs, body } = entry;
     const type = shortType(event.type);
-    const isNew = (task: number) => insertId.run(task, idBytes(event.id)).changes > 0;
     if (type.startsWith('mesh.') || type.startsWith('breaker.')) {
-      if (!isNew(0)) return false;
+      if (insertMeshId.run(event.id).changes === 0) return false;
       insertEvent.run(sequence, null, journal, atMs, body);
       takeMesh(entry, type);
       return true;
     }
     const folded = foldOf(event.subject ?? '', sequence);
-    if (!isNew(folded.task)) return false;
+    if (folded.ids.has(event.id)) return false;
     insertEvent.run(sequence, folded.task, journal, atMs, body);
-    folded.view = advanceView(folded.view, { journal, sequence, event, atMs });
+    advance(folded, { journal, sequence, event, atMs });
     dirty.add(folded);
-    if (type.startsWith('call.')) takeCallEvent(type, event.data);
+    if (callEnds.has(type)) spend(folded, type, event.data);
     return true;
   }
 
-  function takeCallEvent(type: string, data: unknown): void {
-    const { callId } = data as { callId: string };
-    if (type === 'call.intended') {
-      putCall.run(callId, (data as DataOf<'call.intended'>).role);
-      return;
-    }
-    if (type === 'call.taken_over') return;
-    const { role } = (takeCall.get(callId) ?? { role: '' }) as { role: string };
-    const { model = '', backend = '', costMicroDollars } = data as Partial<DataOf<'call.failed'>>;
+  function spend({ askers }: Folded, type: string, data: unknown): void {
+    const { callId, model = '', backend = '', costMicroDollars = 0 } = data as Partial<DataOf<'call.failed'>>;
     const { inputTokens = 0, outputTokens = 0 } =
       type === 'call.completed'
         ? (data as DataOf<'call.completed'>).reply
         : (data as Partial<DataOf<'call.failed'>>);
-    const failed = type === 'call.completed' ? 0 : 1;
-    addSpend.run(model, backend, role, failed, inputTokens, outputTokens, costMicroDollars ?? 0);
+    const kind = JSON.stringify([model, backend, askers.get(callId!) ?? '']);
+    const before = spent.get(kind);
+    spent.set(kind, {
+      calls: (before?.calls ?? 0) + 1,
+      failed: (before?.failed ?? 0) + (type === 'call.completed' ? 0 : 1),
+      inputTokens: (before?.inputTokens ?? 0) + inputTokens,
+      outputTokens: (before?.outputTokens ?? 0) + outputTokens,
+      costMicroDollars: (before?.costMicroDollars ?? 0) + costMicroDollars,
+    });
   }
 
   function takeMesh(
@@ -144,11 +175,20 @@ export function openProjection(database: DatabaseSync): Projection {
     }
   }
 
+  function writeSpent(): void {
+    for (const [kind, { calls, failed, inputTokens, outputTokens, costMicroDollars }] of spent) {
+      const [model, backend, role] = JSON.parse(kind) as [string, string, string];
+      addSpend.run(model, backend, role, calls, failed, inputTokens, outputTokens, costMicroDollars);
+    }
+    spent.clear();
+  }
+
   return {
     take(entries) {
       let taken = 0;
       for (const entry of entries) if ('event' in entry && takeOne(entry)) taken += 1;
       for (const folded of dirty) write(folded);
+      writeSpent();
       return { taken, passedOver: entries.length - taken };
     },
   };
@@ -166,9 +206,4 @@ const decoder = new TextDecoder();
 /** A row of the event table as the timeline takes it. */
 export function storedEvent({ sequence, journal, atMs, body }: StoredRow): RecordedEvent {
   return { journal, sequence, atMs, event: JSON.parse(decoder.decode(body)) as Envelope };
-}
-
-/** A UUID in 16 bytes; what is none as it stands. */
-function idBytes(id: string): Uint8Array {
-  return /^[0-9a-f-]{36}$/.test(id) ? Buffer.from(id.replaceAll('-', ''), 'hex') : Buffer.from(id);
 }

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
+import { chmodSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { beginning, type Place, type RecordEntry } from '../../bus/record.ts';
 import { removeDatabaseFile } from '../../config/observer-files.ts';
-import { openDatabaseFile } from './database-file.ts';
 import { openProjection } from './projection.ts';
 import { modelTables, modelVersion } from './model-tables.ts';
 
@@ -75,21 +76,40 @@ function prepare(database: DatabaseSync) {
   };
 }
 
+/**
+ * A power cut may take the last transactions, each whole; they are read again. Pages hold several events, and what many
+ * transactions change goes to the file once.
+ */
+const tuning = `
+  PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000;
+  PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY`;
+
 function openFile(file: string, namespace: string): DatabaseSync {
-  return openDatabaseFile(file, {
-    // A power cut may take the last transactions, each whole; they are read again. Pages hold several events, and what many
-    // transactions change goes to the file once.
-    tuning: `
-      PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 2000;
-      PRAGMA synchronous = NORMAL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY`,
-    version: modelVersion,
-    isOurs: (database) =>
-      database.prepare('SELECT 1 FROM progress WHERE namespace = ?').get(namespace) !== undefined,
-    fill(database) {
-      database.exec(modelTables);
-      database
-        .prepare('INSERT INTO progress VALUES (1, ?, ?, ?, ?, 0, 0)')
-        .run(randomUUID(), namespace, beginning.sequence, beginning.mark);
-    },
-  });
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    const database = openTuned(file);
+    const { user_version: version } = database.prepare('PRAGMA user_version').get()!;
+    const isOurs = () => database.prepare('SELECT 1 FROM progress WHERE namespace = ?').get(namespace);
+    if (version === modelVersion && isOurs()) return database;
+    database.close();
+  } catch {
+    // Damaged, or no database at all.
+  }
+  removeDatabaseFile(file);
+  const database = openTuned(file);
+  chmodSync(file, 0o600);
+  database.exec('BEGIN IMMEDIATE');
+  database.exec(modelTables);
+  database
+    .prepare('INSERT INTO progress VALUES (1, ?, ?, ?, ?, 0, 0)')
+    .run(randomUUID(), namespace, beginning.sequence, beginning.mark);
+  database.exec(`PRAGMA user_version = ${modelVersion}`);
+  database.exec('COMMIT');
+  return database;
+}
+
+function openTuned(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  database.exec(tuning);
+  return database;
 }

@@ -3,27 +3,24 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../../bus/connect.ts';
 import { loadCredentials, readPublicKeys } from '../../bus/credentials.ts';
-import { openLog } from '../../bus/log.ts';
 import { startServer } from '../../bus/nats-server.ts';
 import { beginning, openRecord } from '../../bus/record.ts';
 import { EVERYTHING, serverBinary } from '../../bus/server-fixture.ts';
+import type { PublicKeys } from '../../bus/signature.ts';
 import { ensureStreams } from '../../bus/streams.ts';
-import { openLedger } from '../../observability/observer/ledger-file.ts';
 import { openReadModel } from '../../observability/observer/read-model.ts';
 import { roles } from '../../schemas/row.ts';
 import { append, entriesOfTask, eventsOfTask, signersOf } from '../synthetic-record.ts';
 
 /**
  * How many events a second are projected into the read model, side by side with a bare read of the same stream:
- * `node tests/bench/project.ts [events] [rounds]`. Without the check of each entry's signature; with it, which is the
- * larger part and takes all processors that there are; and with a ledger of what was checked before, as `rebuild` has it.
+ * `node tests/bench/project.ts [events] [rounds]`. Without the check of each entry's signature, and with it.
  */
 const wanted = Number(process.argv[2] ?? 40_000);
 const rounds = Number(process.argv[3] ?? 3);
 const steps = 20;
 const namespace = 'yard';
 
-const log = openLog('bench', 'warn');
 const state = await mkdtemp(join(tmpdir(), 'switchyard-bench-'));
 const server = await startServer({
   binary: await serverBinary(),
@@ -55,9 +52,8 @@ async function read(): Promise<void> {
 }
 
 let models = 0;
-async function project(ledger?: string): Promise<void> {
-  const checked = ledger === undefined ? undefined : openLedger(join(state, ledger), publicKeys, log);
-  const record = openRecord(bus, namespace, checked && publicKeys, { ledger: checked });
+async function project(keys?: PublicKeys): Promise<void> {
+  const record = openRecord(bus, namespace, keys);
   const model = openReadModel(join(state, `model-${(models += 1)}.sqlite`), namespace);
   try {
     for await (const batch of record.readAfter(beginning)) {
@@ -68,7 +64,6 @@ async function project(ledger?: string): Promise<void> {
     if (sequence !== events || notBelieved !== 0) throw new Error('not everything was projected');
   } finally {
     model.close();
-    checked?.close();
   }
 }
 
@@ -95,13 +90,12 @@ const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor
 const works = {
   bareRead: read,
   unchecked: () => project(),
-  checked: (round: number) => project(`ledger-${round}`),
-  checkedBefore: (round: number) => project(`ledger-${round}`),
+  checked: () => project(publicKeys),
 };
 const found = Object.entries(works).map(([name, work]) => ({ name, work, costs: [] as Cost[] }));
 // One after the other in each round, so that what the machine does besides falls on all of them.
 for (let round = 0; round < rounds; round += 1)
-  for (const { work, costs } of found) costs.push(await costOf(() => work(round)));
+  for (const { work, costs } of found) costs.push(await costOf(work));
 const bareClock = median(found[0]!.costs.map(({ clock }) => clock));
 const table = found.map(({ name, costs }) => {
   const [clock, processors, mainThread] = (['clock', 'processors', 'mainThread'] as const).map((part) =>

@@ -34,7 +34,7 @@ export function makeCheckout(): string {
   const checkout = realpathSync(mkdtempSync(join(tmpdir(), 'switchyard checkout #1 50% ')));
   cpSync(join(root, 'switchyard'), join(checkout, 'switchyard'));
   mkdirSync(join(checkout, 'setup'));
-  for (const file of ['install.mjs', 'lock.mjs', 'npm-failure.mjs', 'programs.mjs'])
+  for (const file of ['digest.mjs', 'install.mjs', 'lock.mjs', 'npm-failure.mjs', 'programs.mjs'])
     cpSync(join(root, 'setup', file), join(checkout, 'setup', file));
   mkdirSync(join(checkout, 'cli'));
   writeFileSync(

@@ -1,11 +1,11 @@
 // Builds the dashboard's page, where it is not built or its sources have changed since: `node setup/dashboard.mjs`.
 // It takes about a second; a page that is up to date is left alone.
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { existsSync, globSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { digestOf } from './digest.mjs';
 import { holdSetUpLock } from './lock.mjs';
 
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
@@ -16,7 +16,6 @@ const vite = join(root, 'node_modules', 'vite', 'bin', 'vite.js');
 
 /** Of all that a build may read: the room, what it shares with the terminal, the contract, and the packages. */
 function digestOfSources() {
-  const digest = createHash('sha256');
   const files = globSync(
     ['observability/dashboard/**/*', 'observability/*.ts', 'schemas/*.ts', 'package-lock.json'],
     {
@@ -26,11 +25,8 @@ function digestOfSources() {
     },
   )
     .filter((entry) => entry.isFile() && !entry.parentPath.includes(join('dashboard', 'dist')))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .toSorted();
-  for (const file of files)
-    digest.update(file.slice(root.length)).update('\0').update(readFileSync(file)).update('\0');
-  return digest.digest('hex');
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
+  return digestOf(root, files);
 }
 
 const isBuilt = (digest) => existsSync(digestFile) && readFileSync(digestFile, 'utf8') === digest;

@@ -3,7 +3,7 @@ import { shortType } from '../../../schemas/envelope.ts';
 import type { Outcome } from '../../../schemas/run.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { Empty } from './empty.tsx';
-import { DiffView } from './diff.tsx';
+import { DiffView } from './code.tsx';
 import { TestsBeforeAndAfter } from './parts.tsx';
 import { clockText } from './numbers.ts';
 

@@ -52,7 +52,7 @@ await serve(membership, joined, {
   service,
   intakes: [
     { consumer: `role-${role}`, slots: config.slots[role] },
-    { consumer: `timer-${role}`, slots: 1 },
+    { consumer: `timer-${role}`, slots: 1, isQuick: true },
   ],
   tags: [`sandbox:${hands.sandbox.level}`],
   close: () => hands.close(),

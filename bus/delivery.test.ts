@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { poolInbox, streamNames } from '../schemas/subject.ts';
+import { poolInbox, streamNames, submitSubject } from '../schemas/subject.ts';
 import { eventually } from '../tests/yard-parts.ts';
 import { connect, type Bus } from './connect.ts';
-import { openDelivery, type Delivery } from './delivery.ts';
+import { openDelivery, type Delivery, type Intake } from './delivery.ts';
 import { openLog } from './log.ts';
 import { EVERYTHING, startTestServer, type TestServer } from './server-fixture.ts';
 import { ensureStreams } from './streams.ts';
@@ -22,13 +22,13 @@ afterAll(async () => {
 });
 
 /** A process with so many slots, which keeps what it takes until it is told to let go. */
-async function openTaker(namespace: string, slots: number) {
+async function openTaker(namespace: string, slots: number, ...others: Intake[]) {
   const held: Delivery[] = [];
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   const delivery = openDelivery(
     bus,
     namespace,
-    [{ consumer: 'pool-local', slots }],
+    [{ consumer: 'pool-local', slots }, ...others],
     { take() {}, release() {} },
     openLog('test', 'silent'),
     async (one) => {
@@ -48,7 +48,7 @@ async function openTaker(namespace: string, slots: number) {
     async () => (await bus.manager.consumers.info(inbox, 'pool-local')).num_waiting >= before + slots,
     'its slots to wait',
   );
-  return { held: () => held.length };
+  return { held: () => held.length, load: delivery.load };
 }
 
 const ask = async (namespace: string, count: number) => {
@@ -78,4 +78,14 @@ test('delivery: a server that knows no priorities serves who asked first', async
   await eventually(() => takers[0]!.held() + takers[1]!.held() === 3, 'all three');
   await sleep(50);
   expect(takers.map((one) => one.held())).toEqual(expect.arrayContaining([1, 2]));
+});
+
+test('delivery: its load is what it is there for, and not the requests and timers that it takes besides', async () => {
+  await ensureStreams(bus, 'load', ['local'], 5000);
+  const taker = await openTaker('load', 4, { consumer: 'submit', slots: 2, isQuick: true });
+  expect(taker.load()).toEqual({ slots: 4, busySlots: 0 });
+  await bus.jetstream.publish(submitSubject('load'), 'a request');
+  await ask('load', 3);
+  await eventually(() => taker.held() === 4, 'all that was sent');
+  expect(taker.load()).toEqual({ slots: 4, busySlots: 3 });
 });

@@ -31,6 +31,14 @@ export interface Custody {
 export interface Intake {
   consumer: string;
   slots: number;
+  /** What comes this way takes a moment (a timer, a new request, a call off), so it is no load that anyone asks for. */
+  isQuick?: boolean;
+}
+
+/** How much a process can have in hand at once of what it is there for, and how much it has. */
+export interface Load {
+  slots: number;
+  busySlots: number;
 }
 
 const waitMs = 20_000;
@@ -46,10 +54,10 @@ export function openDelivery(
   log: Log,
   handle: (delivery: Delivery) => Promise<void>,
   consumers: Parameters<typeof ensureConsumer>[2][],
-): { stop(): Promise<void>; busy(): number } {
+): { stop(): Promise<void>; load(): Load } {
   const stream = streamNames(namespace).inbox;
   let isStopping = false;
-  let busy = 0;
+  let busySlots = 0;
   const stopped = Promise.withResolvers<null>();
 
   async function slot(intake: Intake, place: number): Promise<void> {
@@ -65,12 +73,13 @@ export function openDelivery(
         );
         const message = await Promise.race([coming, stopped.promise]);
         if (!message || isStopping) continue;
-        busy += 1;
+        const weight = intake.isQuick ? 0 : 1;
+        busySlots += weight;
         const delivery = deliveryOf(message, stream, custody);
         try {
           await handle(delivery);
         } finally {
-          busy -= 1;
+          busySlots -= weight;
         }
       } catch (error) {
         if (isStopping) return;
@@ -85,16 +94,17 @@ export function openDelivery(
     }
   }
 
-  const slots = intakes.flatMap((intake) =>
+  const running = intakes.flatMap((intake) =>
     Array.from({ length: intake.slots }, (_, place) => slot(intake, place)),
   );
+  const slots = intakes.reduce((sum, intake) => sum + (intake.isQuick ? 0 : intake.slots), 0);
   return {
     async stop() {
       isStopping = true;
       stopped.resolve(null);
-      await Promise.all(slots);
+      await Promise.all(running);
     },
-    busy: () => busy,
+    load: () => ({ slots, busySlots }),
   };
 }
 

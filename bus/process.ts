@@ -140,7 +140,6 @@ export async function serve<State>(
     shell.handle,
     consumers,
   );
-  const slots = serving.intakes.reduce((sum, intake) => sum + intake.slots, 0);
   const startedAtMs = Date.now();
   const ownLoad = openOwnLoad();
   const heartbeat = (): Heartbeat => ({
@@ -149,8 +148,7 @@ export async function serve<State>(
     version: membership.version,
     pools: serving.pools ?? [],
     tags: serving.tags ?? [],
-    slots,
-    busySlots: delivery.busy(),
+    ...delivery.load(),
     ...(serving.models ? { models: serving.models() } : {}),
     ...ownLoad(),
   });
@@ -180,7 +178,7 @@ export async function serve<State>(
     () => void sweepOnce(),
     membership.sweepMs * (0.8 + (0.4 * (startedAtMs % 100)) / 100),
   );
-  log.info({ slots, pools: serving.pools }, `${service.role} serves`);
+  log.info({ slots: beat.slots, pools: serving.pools }, `${service.role} serves`);
   process.send?.({ isReady: true, process: joined.process });
 
   await new Promise<void>((resolve) => {

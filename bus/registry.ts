@@ -45,6 +45,7 @@ export interface Heartbeat {
   pools: string[];
   /** What it can do, such as `model:NAME` or `sandbox:bubblewrap`. */
   tags: string[];
+  /** Tasks or calls that it works at at once; timers, new requests and calls off need none of them. */
   slots: number;
   busySlots: number;
   memoryBytes: number;

@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { Backlog } from '../bus/client.ts';
@@ -87,7 +86,7 @@ async function statusOf(
   const absent = roles.filter(
     (role) => config.processes[role] > 0 && !living.some((one) => one.role === role),
   );
-  const processes = living.toSorted(byRole).map((one) => ({ ...one, ...loadOf(one, config.slots) }));
+  const processes = living.toSorted(byRole);
   const nowMs = Date.now();
   return {
     data: {
@@ -136,19 +135,6 @@ async function statusOf(
 
 const byRole = (one: Heartbeat, other: Heartbeat) =>
   one.role.localeCompare(other.role) || one.startedAtMs - other.startedAtMs;
-
-/**
- * How many of the slots for the role's own work are taken. A heartbeat counts those for timers and new requests
- * too; on this machine the configuration tells them apart, elsewhere another one may hold.
- */
-export function loadOf(
-  one: Heartbeat,
-  slots: Readonly<Record<string, number>>,
-): Pick<Heartbeat, 'busySlots' | 'slots'> {
-  const forWork = (slots[one.role] ?? one.slots) * Math.max(1, one.pools.length);
-  const known = one.host === hostname() ? Math.min(one.slots, forWork) : one.slots;
-  return { busySlots: Math.min(one.busySlots, known), slots: known };
-}
 
 function processRow(one: Heartbeat, nowMs: number): Span[] {
   return [

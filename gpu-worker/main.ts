@@ -90,7 +90,7 @@ async function run(): Promise<void> {
     intakes: [
       { consumer: `pool-${definition.pool}`, slots },
       // What calls a model call off never waits for a free slot of its pool.
-      { consumer: 'role-inference', slots: 4 },
+      { consumer: 'role-inference', slots: 4, isQuick: true },
     ],
     pools: [definition.pool],
     tags: [

@@ -102,7 +102,7 @@ await serve(membership, joined, {
   intakes: [
     ...pools.map((pool) => ({ consumer: `pool-${pool}`, slots: config.slots.inference })),
     // What calls a model call off never waits for a free slot of its pool.
-    { consumer: 'role-inference', slots: 4 },
+    { consumer: 'role-inference', slots: 4, isQuick: true },
   ],
   pools,
   tags: usable.flatMap((model) => [`model:${model.name}`, `backend:${model.backend}`]),

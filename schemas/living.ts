@@ -35,8 +35,8 @@ export const LivingProcess = Type.Object(
     version: Type.String(),
     pools: Type.Array(Type.String()),
     tags: Type.Array(Type.String()),
-    slots: count('What it does at a time'),
-    busySlots: count('What it does now'),
+    slots: count('Tasks or calls that it works at at once'),
+    busySlots: count('Those that are taken'),
     memoryBytes: Type.Number(),
     cpuPercent: Type.Optional(
       Type.Number({ description: 'Of one processor; over 100 where several are busy' }),

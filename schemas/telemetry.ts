@@ -70,8 +70,12 @@ export const metrics = {
     unit: '{call}',
     what: 'Model calls that failed, by error.type',
   },
-  'switchyard.slots': { kind: 'gauge', unit: '{slot}', what: 'Messages that a process handles at a time' },
-  'switchyard.slots.busy': { kind: 'gauge', unit: '{slot}', what: 'Those in hand' },
+  'switchyard.slots': {
+    kind: 'gauge',
+    unit: '{slot}',
+    what: 'Tasks or calls that a process works at at once',
+  },
+  'switchyard.slots.busy': { kind: 'gauge', unit: '{slot}', what: 'Those that are taken' },
   'process.memory.usage': { kind: 'gauge', unit: 'By', what: 'Memory of the process' },
   'process.cpu.utilization': {
     kind: 'gauge',

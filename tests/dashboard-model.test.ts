@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import recorded from '../observability/dashboard/demo/recording.gen.json' with { type: 'json' };
 import { conversationOf } from '../observability/dashboard/model/conversation.ts';
-import { diffLines } from '../observability/dashboard/model/diff.ts';
 import {
   addSample,
   lateMs,
@@ -364,23 +363,6 @@ test('dashboard: agents speak with sender, recipient, type, hop and cycles left'
   expect(lines).toContain('inference call.answered reviewer');
   const changes = said.find((one) => one.text.startsWith('This is to be changed'))!;
   expect(changes).toMatchObject({ sender: 'manager', recipient: 'coder', hop: 2, cyclesLeft: 1 });
-});
-
-test('dashboard: a diff is read line by line, with what changed within a line', () => {
-  const lines = diffLines(
-    'diff --git a/x.js b/x.js\nindex 1..2 100644\n--- a/x.js\n+++ b/x.js\n@@ -3,3 +3,3 @@ f\n same\n-  return a <= b;\n+  return a < b;\n-- gone\n',
-  );
-  expect(lines.map((one) => `${one.kind} ${one.number ?? ''}`.trim())).toEqual([
-    'file',
-    'hunk',
-    'same 3',
-    'removed 4',
-    'added 4',
-    'removed 5',
-  ]);
-  const part = (index: number) =>
-    lines[index]!.changed!.map(([from, to]) => lines[index]!.text.slice(from, to));
-  expect([part(3), part(4)]).toEqual([['<='], ['<']]);
 });
 
 test('dashboard: tasks are filtered by state, text, role and model together', () => {

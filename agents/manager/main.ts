@@ -144,9 +144,9 @@ async function submit(body: Uint8Array, requestHeaders: [string, string][]) {
 await serve(membership, joined, {
   service,
   intakes: [
-    { consumer: 'submit', slots: 4 },
+    { consumer: 'submit', slots: 4, isQuick: true },
     { consumer: 'role-manager', slots: config.slots.manager },
-    { consumer: 'timer-manager', slots: 4 },
+    { consumer: 'timer-manager', slots: 4, isQuick: true },
   ],
   endpoints: [{ name: 'submit', subject: `${namespace}.tasks.submit`, answer: submit }],
 });

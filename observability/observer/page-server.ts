@@ -78,8 +78,9 @@ async function answer(options: PageOptions, request: IncomingMessage, response: 
   await serveFile(options.folder, path, request, response);
 }
 
-function guard(response: ServerResponse, socketUrl: string): void {
-  const policy = [
+/** What the page may load, run and connect to. */
+export const contentPolicy = (socketUrl: string): string =>
+  [
     "default-src 'none'",
     "script-src 'self'",
     "style-src 'self'",
@@ -91,8 +92,10 @@ function guard(response: ServerResponse, socketUrl: string): void {
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
-  ];
-  response.setHeader('Content-Security-Policy', policy.join('; '));
+  ].join('; ');
+
+function guard(response: ServerResponse, socketUrl: string): void {
+  response.setHeader('Content-Security-Policy', contentPolicy(socketUrl));
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Referrer-Policy', 'no-referrer');
   response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');

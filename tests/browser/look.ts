@@ -37,11 +37,7 @@ export function collectErrors(page: Page): string[] {
   return errors;
 }
 
-/** How much wider the page is than its window: 0 where nothing has to be scrolled sideways. */
+/** How much wider the page is than its window, or than the part that scrolls: 0 where nothing has to be scrolled sideways. */
 export const overflowPixels = (page: Page): Promise<number> =>
-  page.evaluate(() => {
-    const { scrollWidth, clientWidth } = (
-      globalThis as unknown as { document: { documentElement: { scrollWidth: number; clientWidth: number } } }
-    ).document.documentElement;
-    return scrollWidth - clientWidth;
-  });
+  page.evaluate(`Math.max(...[document.documentElement, document.querySelector('main')]
+    .filter(Boolean).map((one) => one.scrollWidth - one.clientWidth))`);

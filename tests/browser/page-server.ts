@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { extname, join, normalize } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { contentPolicy } from '../../observability/observer/page-server.ts';
 import { root } from '../tree.ts';
 
 export const dashboardRoot = join(root, 'observability/dashboard');
@@ -19,7 +20,7 @@ export function buildPage(): void {
   execFileSync(process.execPath, [join(root, 'setup/dashboard.mjs')], { stdio: 'pipe' });
 }
 
-/** Serves the built page and nothing else, on loopback: there is no mesh behind it. */
+/** Serves the built page and nothing else, on loopback, as the observer lets it do: there is no mesh behind it. */
 export async function servePage(): Promise<{ url: string; stop(): Promise<void> }> {
   const server: Server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? '/', 'http://page').pathname);
@@ -27,7 +28,10 @@ export async function servePage(): Promise<{ url: string; stop(): Promise<void> 
     readFile(file).then(
       (body) =>
         response
-          .writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' })
+          .writeHead(200, {
+            'content-type': types[extname(file)] ?? 'application/octet-stream',
+            'content-security-policy': contentPolicy(''),
+          })
           .end(body),
       () => response.writeHead(404).end(),
     );

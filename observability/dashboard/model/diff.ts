@@ -1,3 +1,5 @@
+import { coloursOf, type Colour, type Coloured } from './code.ts';
+
 /** One line of a unified diff. `number`: in the file after the change, or before it for what is taken away. */
 export interface DiffLine {
   kind: 'file' | 'hunk' | 'same' | 'added' | 'removed' | 'note';
@@ -5,9 +7,17 @@ export interface DiffLine {
   number?: number;
   /** The parts that differ from the line it replaces: from, to. */
   changed?: [number, number][];
+  colours?: Coloured[];
 }
 
-/** A unified diff, line by line, with what differs within replaced lines. */
+/** A part of a line that looks the same from its beginning to its end. */
+export interface Piece {
+  text: string;
+  colour?: Colour | undefined;
+  isChanged: boolean;
+}
+
+/** A unified diff, line by line, with what differs within replaced lines and the colours of its code. */
 export function diffLines(diff: string): DiffLine[] {
   const lines: DiffLine[] = [];
   let before = 0;
@@ -35,7 +45,42 @@ export function diffLines(diff: string): DiffLine[] {
       before += 1;
     } else lines.push({ kind: 'note', text });
   }
-  return withChanges(lines);
+  return withColours(withChanges(lines));
+}
+
+/** Colours each hunk twice, as it was and as it became: only so it is code. */
+function withColours(lines: DiffLine[]): DiffLine[] {
+  const coloured = [...lines];
+  let file = '';
+  let [before, after]: [number[], number[]] = [[], []];
+  const colour = () => {
+    for (const side of [before, after]) {
+      const texts = side.map((index) => lines[index]!.text);
+      for (const [place, colours] of coloursOf(texts, file).entries())
+        coloured[side[place]!] = { ...coloured[side[place]!]!, colours };
+    }
+    [before, after] = [[], []];
+  };
+  for (const [index, { kind, text }] of lines.entries()) {
+    if (kind === 'file' || kind === 'hunk') colour();
+    if (kind === 'file') file = text;
+    if (kind === 'removed' || kind === 'same') before.push(index);
+    if (kind === 'added' || kind === 'same') after.push(index);
+  }
+  colour();
+  return coloured;
+}
+
+/** The pieces of a line, in order; together they are its text. */
+export function piecesOf({ text, changed = [], colours = [] }: DiffLine): Piece[] {
+  const edges = new Set([0, text.length, ...changed.flat(), ...colours.flatMap(([from, to]) => [from, to])]);
+  const places = [...edges].sort((one, other) => one - other);
+  const holds = ([from, to]: readonly [number, number, ...unknown[]], at: number) => from <= at && at < to;
+  return places.slice(0, -1).map((from, index) => ({
+    text: text.slice(from, places[index + 1]),
+    colour: colours.find((one) => holds(one, from))?.[2],
+    isChanged: changed.some((one) => holds(one, from)),
+  }));
 }
 
 /** Pairs the nth line taken away with the nth line added of one block. */

@@ -46,7 +46,8 @@ export function App({ store, source, demoTaskId, isGenerated }: AppProps) {
     if (place.view === 'task') source.openTask(place.taskId);
   }, [place, source]);
 
-  const summary = isDemo && !isFollowing ? summaryAt(shown, player.cursor) : undefined;
+  const summary =
+    isDemo && place.view === 'tasks' && !isFollowing ? summaryAt(shown, player.cursor) : undefined;
   const tasks = useMemo(
     () => (summary ? new Map(yard.tasks).set(summary.taskId, summary) : yard.tasks),
     [summary, yard.tasks],

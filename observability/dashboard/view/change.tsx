@@ -3,7 +3,7 @@ import { shortType } from '../../../schemas/envelope.ts';
 import type { Outcome } from '../../../schemas/run.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { Empty } from './empty.tsx';
-import { DiffView } from './diff.tsx';
+import { DiffView } from './code.tsx';
 import { TestsBeforeAndAfter } from './parts.tsx';
 import { clockText } from './numbers.ts';
 
@@ -23,17 +23,17 @@ export function Change({ record, cursor }: { record: TaskRecord; cursor: number 
       </Empty>
     );
   return (
-    <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_26rem]">
-      <div className="order-2 xl:order-1">
-        {edits.length === 0 ? <p className="text-soft">No edit so far.</p> : null}
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-3 xl:grid-cols-[minmax(0,1fr)_26rem]">
+      <div className="order-2 space-y-3 xl:order-1">
+        {edits.length === 0 ? <p className="panel m-0 p-4 text-soft">No edit so far.</p> : null}
         {edits.map(({ recorded, diff, commit }, index) => (
-          <section key={commit} className="mb-5">
-            <h2 className="m-0 mb-1.5 text-sm font-semibold">{`Edit ${index + 1} by the ${recorded.event.sender}, ${clockText(recorded.atMs).slice(0, 8)}, commit ${commit.slice(0, 8)}`}</h2>
+          <section key={commit} className="panel p-4">
+            <h2 className="m-0 mb-2 text-sm font-semibold">{`Edit ${index + 1} by the ${recorded.event.sender}, ${clockText(recorded.atMs).slice(0, 8)}, commit ${commit.slice(0, 8)}`}</h2>
             <DiffView diff={diff} />
           </section>
         ))}
       </div>
-      <div className="order-1 xl:order-2">
+      <div className="panel order-1 px-4 pb-4 xl:order-2">
         <TestsBeforeAndAfter before={view?.testsBefore} after={view?.testsAfter} />
         {view?.commit ? (
           <p className="mt-4 text-soft">

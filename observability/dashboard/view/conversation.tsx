@@ -64,11 +64,11 @@ export function Conversation({ record, cursor, seek }: ConversationProps) {
                       setChosen(one);
                     }}
                   >
-                    <span role="gridcell" className="truncate">
+                    <span role="gridcell" className="truncate max-sm:col-span-2">
                       <strong>{one.sender}</strong> <span className="text-soft">to</span>{' '}
                       <strong>{one.recipient}</strong> <span className="mono text-soft">{one.type}</span>
                     </span>
-                    <span role="gridcell" className="whitespace-nowrap text-soft">
+                    <span role="gridcell" className="whitespace-nowrap text-soft max-sm:hidden">
                       hop {one.hop}, cycles left {one.cyclesLeft}/{maxCycles}
                     </span>
                     <span role="gridcell" className="col-span-2 truncate" title={one.text}>

@@ -8,7 +8,7 @@ import { routingsOf } from '../model/routing.ts';
 import type { TaskRecord } from '../model/task-record.ts';
 import { isOverAt, type TrackNode } from '../model/track.ts';
 import type { LiveText } from '../model/yard.ts';
-import { DiffView } from './diff.tsx';
+import { DiffView } from './code.tsx';
 import { EventLine, Json, Output, Part, TestsBeforeAndAfter } from './parts.tsx';
 import { RoutingCard } from './router.tsx';
 import { Chip, ScriptedChip } from './sign.tsx';

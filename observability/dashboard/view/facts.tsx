@@ -71,7 +71,7 @@ export const Facts = memo(function Facts({ task, nowMs }: { task: TaskSummary; n
     );
   return (
     <div>
-      <dl className="m-0 flex flex-wrap justify-between gap-x-3 gap-y-1">{first}</dl>
+      <dl className="m-0 grid grid-cols-2 gap-x-5 gap-y-1">{first}</dl>
       <details className="mt-1">
         <summary className="text-soft">hop, tokens, crashes, denials, model</summary>
         <dl className="m-0 mt-1 grid grid-cols-2 gap-x-5 gap-y-1">{others}</dl>

@@ -54,14 +54,16 @@ export function MeshPage({ yard, isDemo }: { yard: Yard; isDemo: boolean }) {
               key={one.consumer}
               className="flex items-center justify-between gap-3 border-b border-rail/50 py-1"
             >
-              <span className="whitespace-nowrap">{one.consumer}</span>
+              <span className="truncate" title={one.consumer}>
+                {one.consumer}
+              </span>
               <span className={one.waiting > 0 ? 'font-semibold' : 'text-soft'}>
                 <Chart
                   name={`waiting for ${one.consumer}`}
                   points={points.map((point) => point.waiting[one.consumer] ?? 0)}
                   text={`${one.waiting} waiting, ${one.inHand} in hand`}
                   most={4}
-                  className="h-5 w-16"
+                  className="h-5 w-8 sm:w-16"
                 />
               </span>
             </li>

@@ -4,6 +4,7 @@ import type { TestReport } from '../../../schemas/work.ts';
 import { lineOf } from '../../timeline.ts';
 import { durationText, testsText } from '../../wording.ts';
 import type { TaskRecord } from '../model/task-record.ts';
+import { Code } from './code.tsx';
 import { clockText } from './numbers.ts';
 import { Glyph } from './sign.tsx';
 import { Words } from './words.tsx';
@@ -19,11 +20,11 @@ export function Part({ title, children }: { title: string; children: ReactNode }
 }
 
 export function Json({ value }: { value: unknown }) {
-  return <Output text={JSON.stringify(value, null, 2)} label="JSON" />;
+  return <Output text={JSON.stringify(value, null, 2)} label="JSON" file="value.json" />;
 }
 
-/** Text of a program or a model, whole; long ones scroll. */
-export function Output({ text, label }: { text: string; label: string }) {
+/** Text of a program or a model, whole; long ones scroll. `file`: a name by which its language is known. */
+export function Output({ text, label, file }: { text: string; label: string; file?: string }) {
   return (
     <pre
       tabIndex={0}
@@ -31,7 +32,7 @@ export function Output({ text, label }: { text: string; label: string }) {
       aria-label={label}
       className="m-0 mt-1 max-h-96 overflow-auto whitespace-pre-wrap break-words rounded-sm bg-ground p-2.5"
     >
-      {text}
+      {file ? <Code text={text} file={file} /> : text}
     </pre>
   );
 }

@@ -1,4 +1,5 @@
 import type { LivingProcess, PoolState } from '../../../schemas/living.ts';
+import { countText } from '../../wording.ts';
 import { poolSpeed, type Mesh } from '../model/mesh-history.ts';
 import type { SignName } from '../model/signs.ts';
 import { Chart } from './chart.tsx';
@@ -47,18 +48,27 @@ export function Pools({ pools, mesh, processes }: PoolsProps) {
               {isScripted ? <ScriptedChip /> : null}
             </div>
             {pool.breaker.phase === 'closed' ? null : <p className="m-0 mt-1">{pool.breaker.why}</p>}
-            <Slots busy={pool.slots - pool.freeSlots} all={pool.slots} />
-            <p className="m-0 mt-1">
-              {pool.waiting} waiting, {pool.inHand} in hand, {pool.workers.length}{' '}
-              {pool.workers.length === 1 ? 'worker' : 'workers'}
-            </p>
-            <div className="mt-2">
-              <Chart
-                name={`tokens a second of pool ${pool.pool}`}
-                points={speeds}
-                text={`${speed.tokensPerSecond.toFixed(1)} tokens/s ${speed.isOfOneReply ? 'a reply' : 'together'}`}
-              />
-            </div>
+            {pool.workers.length === 0 ? (
+              <p className="m-0 mt-1 text-soft">
+                {pool.waiting > 0
+                  ? `Nobody serves it: ${countText(pool.waiting, 'call')} waiting until a worker comes.`
+                  : 'Nobody serves it. A call to it would wait until a worker comes.'}
+              </p>
+            ) : (
+              <>
+                <Slots busy={pool.slots - pool.freeSlots} all={pool.slots} />
+                <p className="m-0 mt-1">
+                  {pool.waiting} waiting, {pool.inHand} in hand, {countText(pool.workers.length, 'worker')}
+                </p>
+                <div className="mt-2">
+                  <Chart
+                    name={`tokens a second of pool ${pool.pool}`}
+                    points={speeds}
+                    text={`${speed.tokensPerSecond.toFixed(1)} tokens/s ${speed.isOfOneReply ? 'a reply' : 'together'}`}
+                  />
+                </div>
+              </>
+            )}
             <ul className="m-0 mt-2 list-none space-y-1 p-0">
               {processes.flatMap((one) =>
                 (one.models ?? [])

@@ -44,7 +44,7 @@ export function Processes({ processes, yard, atMs }: ProcessesProps) {
               <th
                 key={heading}
                 scope="col"
-                className="label whitespace-nowrap border-b border-rail px-2 py-1.5"
+                className="label whitespace-nowrap border-b border-rail px-2 py-1.5 first:pl-4"
               >
                 {heading}
               </th>
@@ -57,7 +57,7 @@ export function Processes({ processes, yard, atMs }: ProcessesProps) {
               key={one.process}
               className={`border-b border-rail/50 last:border-0 ${gone.has(one.process) ? 'text-soft' : ''}`}
             >
-              <th scope="row" className="px-2 py-1.5 font-semibold">
+              <th scope="row" className="py-1.5 pl-4 pr-2 font-semibold">
                 {one.role}
               </th>
               <td className="mono whitespace-nowrap px-2 text-soft">

@@ -127,7 +127,11 @@ function Seen({ model }: { model: SeenModel }) {
           : `, ${dollars(model.inputMicroDollars)} in and ${dollars(model.outputMicroDollars ?? 0)} out a million tokens`}
       </span>
       {rejected ? <span className="block">{rejected}</span> : null}
-      {tags.length > 0 ? <span className="mono block text-soft">{tags.join(' ')}</span> : null}
+      {tags.length > 0 ? (
+        <span className="block text-soft">
+          tags: <span className="mono">{tags.join(' ')}</span>
+        </span>
+      ) : null}
     </li>
   );
 }

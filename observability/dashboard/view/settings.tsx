@@ -56,11 +56,11 @@ export function SettingsDialog({ dialog, preferences }: SettingsProps) {
         ))}
       </fieldset>
       <h3 className="label mb-1 mt-4">Keys</h3>
-      <dl className="m-0 grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
+      <dl className="m-0 gap-x-4 gap-y-1 sm:grid sm:grid-cols-[auto_1fr]">
         {keys.map(([key, what]) => (
           <div key={key} className="contents">
             <dt className="mono">{key}</dt>
-            <dd className="m-0 text-soft">{what}</dd>
+            <dd className="m-0 text-soft max-sm:mb-1.5">{what}</dd>
           </div>
         ))}
       </dl>

@@ -12,7 +12,7 @@ import { useMedia, useNow } from './use-clock.tsx';
 import { useRows } from './use-rows.tsx';
 
 const columns = 'md:grid-cols-[7rem_minmax(0,1fr)_6rem_4rem_7rem_9rem_6rem_5rem]';
-const headings = ['State', 'Goal', 'Role', 'Hop', 'Cycles left', 'Cost of budget', 'Tokens', 'Age'];
+const headings = ['State', 'Goal', 'Role', 'Hop', 'Cycles left', 'Cost of budget', 'Tokens', 'Duration'];
 
 interface ListProps {
   tasks: readonly TaskSummary[];
@@ -109,10 +109,10 @@ const TaskRow = memo(function TaskRow({ task, index, isActive, nowMs, onOpen }: 
       </span>
       <span
         role="gridcell"
-        className={`${cell} font-medium max-md:col-start-1 max-md:row-start-1`}
+        className="flex min-w-0 items-center gap-1.5 font-medium max-md:col-start-1 max-md:row-start-1"
         title={task.goal}
       >
-        {task.goal} {task.isScripted ? <ScriptedChip /> : null}
+        <span className="truncate">{task.goal}</span> {task.isScripted ? <ScriptedChip /> : null}
       </span>
       <span role="gridcell" className={`${cell} max-md:hidden`}>
         {task.roleAtWork ?? '—'}
@@ -134,7 +134,7 @@ const TaskRow = memo(function TaskRow({ task, index, isActive, nowMs, onOpen }: 
       <span role="gridcell" className="text-soft max-md:hidden">
         {durationText(ageMs(task, nowMs))}
       </span>
-      <span role="gridcell" className="col-span-2 truncate text-soft md:hidden">
+      <span role="gridcell" className="col-span-2 line-clamp-2 leading-5 text-soft md:hidden">
         {task.roleAtWork ?? 'no role'}, hop {task.hop}/{task.maxHops}, cycles left {cyclesLeftText(task)},{' '}
         {dollars(task.costMicroDollars)}, {shortCount(task.inputTokens + task.outputTokens)} tokens,{' '}
         {durationText(ageMs(task, nowMs))}

@@ -100,7 +100,7 @@ export function TaskPage({ yard, record, taskId, tab, go, player, flags }: TaskP
         </div>
         <NowLine record={record} cursor={cursor} />
         <TakeOverLine record={record} cursor={cursor} />
-        <div className="mt-1 flex flex-col gap-x-8 gap-y-2 xl:flex-row xl:items-center">
+        <div className="mt-3 flex flex-col gap-x-8 gap-y-2 xl:flex-row xl:items-center">
           <div className="min-w-0 flex-1">
             <Tracks track={record.track} view={record.views[cursor]} cursor={cursor} isCompact />
           </div>

@@ -30,7 +30,10 @@ function rolesAt(track: Track, view: TaskView | undefined, cursor: number): Role
     );
     const run = runs.at(-1);
     const shared = { role, wagons: steps.slice(-mostWagons), steps: steps.length, runs: runs.length };
-    if (!run) return { ...shared, sign: 'queued', words: 'no work for it so far', isAtWork: false };
+    if (!run) {
+      const words = view?.endedAtMs === undefined ? 'no work for it so far' : 'had no work';
+      return { ...shared, sign: 'queued', words, isAtWork: false };
+    }
     if (!isOverAt(run, cursor)) {
       const open = run.children.findLast((one) => one.openIndex <= cursor);
       const hadCrash = incidentsAt(run, cursor).some((one) => one.sign === 'crash');

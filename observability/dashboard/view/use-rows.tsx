@@ -28,7 +28,7 @@ export function useRows({ count, rowHeight, start = 0, onEnter, onKey }: RowOpti
     count,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
-    overscan: 8,
+    overscan: 4,
     // The row above the one that it begins with is seen too.
     initialOffset: Math.max(0, start - 1) * rowHeight,
     // The row that the keyboard is on stays, however far it is scrolled away: it is what a screen reader reads.

@@ -164,9 +164,7 @@ function Bar({ node, endMs, scale, isPoint, sign, cursor }: BarProps) {
   const percent = (ms: number) => scale.at(ms) * 100;
   const left = percent(node.openAtMs);
   if (isPoint)
-    return (
-      <span className="absolute top-1/2 h-3 w-0.5 -translate-y-1/2 bg-soft" style={{ left: `${left}%` }} />
-    );
+    return <span className="absolute inset-y-0 my-auto h-3 w-0.5 bg-soft" style={{ left: `${left}%` }} />;
   const begun = percent(Math.min(node.begunAtMs ?? endMs, endMs));
   const right = percent(endMs);
   const isRun = node.kind === 'run';
@@ -179,18 +177,18 @@ function Bar({ node, endMs, scale, isPoint, sign, cursor }: BarProps) {
     <>
       {begun > left ? (
         <span
-          className="waiting absolute top-1/2 h-2 -translate-y-1/2"
+          className="waiting absolute inset-y-0 my-auto h-2"
           style={{ left: `${left}%`, width: `${begun - left}%` }}
         />
       ) : null}
       {isStop ? (
         <span
-          className="folded absolute top-1/2 h-2.5 min-w-[3px] -translate-y-1/2"
+          className="folded absolute inset-y-0 my-auto h-2.5 min-w-[3px]"
           style={{ left: `${left}%`, width: `${right - left}%` }}
         />
       ) : (
         <span
-          className={`absolute top-1/2 min-w-[3px] -translate-y-1/2 rounded-[2px] ${thickness} ${look}`}
+          className={`absolute inset-y-0 my-auto min-w-[3px] rounded-[2px] ${thickness} ${look}`}
           style={{ left: `${begun}%`, width: `${right - begun}%` }}
         />
       )}

@@ -66,7 +66,8 @@ export function Waterfall({ record, cursor, scale, nowMs, chosenId, onOpen, live
   const wantedId = track.nodeOfEvent[cursor];
   useEffect(() => {
     if (scroller.current && scroller.current === document.activeElement) return;
-    const place = rowsShown.findIndex((one) => one.id === wantedId);
+    // The playhead is at one of the last rows, of thousands.
+    const place = rowsShown.findLastIndex((one) => one.id === wantedId);
     if (place < 0 || !scroller.current) return;
     // By what is known of the rows: asking the browser for their places would lay the page out anew at each step.
     const [top, from] = [place * rowHeight, virtualizer.scrollOffset ?? 0];

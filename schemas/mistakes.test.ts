@@ -59,6 +59,9 @@ test('mistakes: all are found, each with its place, what is there and the schema
 });
 
 test('mistakes: there may be any number of them', () => {
-  const names = Array.from({ length: 50 }, (_, place) => place);
-  expect(mistakesIn(Type.Array(Type.String()), names)).toHaveLength(50);
+  const names = Array.from({ length: 3000 }, (_, place) => place);
+  expect(mistakesIn(Type.Array(Type.String()), names)).toHaveLength(3000);
+  const unknown = Object.fromEntries(names.map((name) => [`x${name}`, 1]));
+  expect(mistakesIn(Type.Object({}, { additionalProperties: false }), unknown)).toHaveLength(3000);
+  expect(mistakesIn(Type.Never(), 1)).toHaveLength(1);
 });

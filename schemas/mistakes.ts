@@ -18,8 +18,8 @@ export interface Mistake {
   property?: string;
 }
 
-// Whoever made several mistakes is told of all of them at once.
-Settings.Set({ maxErrors: 1000 });
+// Whoever made several mistakes is told of all of them at once. A bound would also hide those that come last.
+Settings.Set({ maxErrors: Number.MAX_SAFE_INTEGER });
 
 /**
  * Everything that is wrong with a value by a schema of our own; empty = valid. Schemas are walked as they stand: every
@@ -27,9 +27,10 @@ Settings.Set({ maxErrors: 1000 });
  */
 export function mistakesIn(schema: TSchema, value: unknown): Mistake[] {
   if (Value.Check(schema, value)) return [];
-  return Value.Errors(schema, value).flatMap((error) => {
-    // It says of each property once more that its parent does not know it.
-    if (error.keyword === 'boolean') return [];
+  const errors = Value.Errors(schema, value);
+  // These say of each property once more that its parent does not know it.
+  const told = errors.filter(({ keyword }) => keyword !== 'boolean');
+  return (told.length > 0 ? told : errors).flatMap((error) => {
     const mistake = {
       keyword: error.keyword,
       pointer: error.instancePath,

@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, '.switchyard/**', 'docs/examples/**'],
     globalSetup: 'tests/global-setup.ts',
     pool: 'forks',
+    // Node runs the sources as they are: what vite makes of them takes twice as long where much is computed.
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     // Files share three processes: one for each would take a second a file.
     isolate: false,
     // Many tests wait for a lease or a restart: on two cores a third has work to do meanwhile. With more they would only

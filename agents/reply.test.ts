@@ -85,6 +85,13 @@ test.each([
     /no finding is blocking/,
   ],
   ['no items', planner, [finish({ items: [] })], /items: must not have fewer than 1 items/],
+  [
+    'nothing among the items',
+    planner,
+    [finish({ items: [{ role: 'coder', goal: 'g' }, null] })],
+    /items\.1: must/,
+  ],
+  ['a text for a list', reviewer, [finish({ ...changes, findings: 'none' })], /findings: must be array/],
   ['a wrong result as text', reviewer, json({ verdict: 'approve' }), /summary/],
   ['broken arguments', coder, [broken('finish', '{"summary": "a')], /no JSON object: \{"summary": "a\./],
   [

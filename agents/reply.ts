@@ -1,7 +1,7 @@
 import { Value } from 'typebox/value';
 import type { Reply } from '../schemas/call.ts';
 import { fillDefaults } from '../schemas/defaults.ts';
-import { mistakesIn, mistakeText } from '../schemas/mistakes.ts';
+import { mistakesIn, mistakeText, type Mistake } from '../schemas/mistakes.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import { objectsIn, spoken } from './reply-text.ts';
 import type { AgentDefinition } from './role.ts';
@@ -67,17 +67,36 @@ const invalid = (correction: string): Meaning => ({ means: 'nothing valid', corr
 
 /** Models write `null` for what they leave out, numbers as texts, and no empty lists: what is meant is clear. */
 function resultIn(definition: AgentDefinition, value: Record<string, unknown>): Meaning {
-  const copy: unknown = JSON.parse(JSON.stringify(value), (_key, one: unknown) =>
-    one === null ? undefined : one,
-  );
   const schema = definition.result;
-  const result = Value.Convert(schema, copy) as Record<string, unknown>;
+  const result = withoutNulls(value);
   fillDefaults(schema, result);
-  const mistakes = mistakesIn(schema, result).map((one) => mistakeText(one, 'the whole'));
+  const mistakes = mistakesIn(schema, result);
+  if (mistakes.length > 0) {
+    const meant = Value.Convert(schema, structuredClone(result)) as Record<string, unknown>;
+    if (mistakesIn(schema, meant).length === 0) return fitting(definition, meant);
+  }
+  return fitting(definition, result, mistakes);
+}
+
+/** What a result that fits its schema means, or what is wrong with the one that does not. */
+function fitting(
+  definition: AgentDefinition,
+  result: Record<string, unknown>,
+  mistakes: readonly Mistake[] = [],
+): Meaning {
   const problem =
-    mistakes.length > 0 ? mistakes.join('; ') : contradictions[definition.name]?.(result as never);
+    mistakes.length > 0
+      ? mistakes.map((one) => mistakeText(one, 'the whole')).join('; ')
+      : contradictions[definition.name]?.(result as never);
   if (!problem) return { means: 'result', result };
   return invalid(`The result does not fit: ${problem}. Call finish again with all of it.`);
+}
+
+/** A copy without the properties that are null. In a list it would leave a hole, and nobody knows what was meant. */
+function withoutNulls(value: Record<string, unknown>): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(value), function (this: unknown, _key, one: unknown) {
+    return one === null && !Array.isArray(this) ? undefined : one;
+  }) as Record<string, unknown>;
 }
 
 /** A call of the closing tool that was written as text. */

@@ -78,6 +78,9 @@ export function dialOptions(url: string, name: string, credentials?: Credentials
   };
 }
 
+/** A server that is just given other users refuses some who may: one browser more, and a command would fail. */
+const mostRefusals = 3;
+
 async function dialPatiently(
   url: string,
   name: string,
@@ -85,12 +88,14 @@ async function dialPatiently(
   patienceMs: number,
 ) {
   const until = Date.now() + patienceMs;
-  for (;;) {
+  for (let refusals = 0; ;) {
     try {
       return await dial(dialOptions(url, name, credentials));
     } catch (error) {
       const text = error instanceof Error ? error.message : String(error);
-      if (/authorization|authentication/i.test(text)) {
+      const isRefused = /authorization|authentication/i.test(text);
+      if (isRefused) refusals += 1;
+      if (refusals === mostRefusals) {
         throw new BrokerError(
           `the nats-server at ${withoutPassword(url)} refused user "${credentials?.user ?? ''}"`,
           'the credentials belong to another installation; give the right `--state DIR`, or credentials in mesh.url',
@@ -104,7 +109,7 @@ async function dialPatiently(
           { cause: error },
         );
       }
-      if (Date.now() >= until) {
+      if (!isRefused && Date.now() >= until) {
         throw new BrokerError(
           `no nats-server answers at ${withoutPassword(url)} (${text})`,
           'start the mesh with `./switchyard up`, or name a running server in mesh.url',

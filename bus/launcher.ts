@@ -201,6 +201,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
 
   return {
     async start(program, given = []) {
+      if (isStopping) throw new Error(`no ${program} is started any more`);
       numbers += 1;
       return launch(program, numbers, given);
     },

@@ -1,9 +1,10 @@
 import { headers, wsconnect, type ConnectionOptions, type WsConnectionOptions } from '@nats-io/nats-core';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { access, rename } from 'node:fs/promises';
+import { access, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { connect as connectBus } from './connect.ts';
 import { EVERYTHING, startTestServer, temporaryFolder } from './server-fixture.ts';
 
 const origin = 'http://127.0.0.1:4200';
@@ -45,8 +46,18 @@ test('browser users: one is let in and out again while everybody else stays conn
   const heard: string[] = [];
   page.subscribe('yard.event.>', { callback: (_error, message) => void heard.push(message.subject) });
   await expect.poll(() => heard.length).toBeGreaterThan(3);
-  // Over and over, as when people come and go.
-  for (let round = 0; round < 10; round += 1)
+  // Over and over, as when people come and go; a plain connection is refused in one of fifteen rounds.
+  let joined = 0;
+  const joining = Array.from({ length: 4 }, async () => {
+    for (; !isOver; joined += 1) {
+      const bus = await connectBus(server.url, 'test', {
+        user: EVERYTHING.name,
+        password: EVERYTHING.password,
+      });
+      await bus.connection.close();
+    }
+  });
+  for (let round = 0; round < 40; round += 1)
     await server.letIn([first, { name: `page-x${round}`, password: 'x' }]);
   const sofar = heard.length;
   await expect.poll(() => heard.length).toBeGreaterThan(sofar);
@@ -56,10 +67,15 @@ test('browser users: one is let in and out again while everybody else stays conn
   await expect(asPage(port, first)).rejects.toThrow(/authorization/i);
   await (await asPage(port, second)).close();
   isOver = true;
-  await working;
+  await Promise.all([working, ...joining]);
+  expect(joined).toBeGreaterThan(10);
   expect(stored).toBeGreaterThan(10);
   expect((await manager.streams.info('YARD')).state.messages).toBe(stored);
   expect(disturbed).toEqual([]);
+  const configFile = join(server.stateDirectory, 'nats/server.conf');
+  const { mtimeMs } = await stat(configFile);
+  await server.letIn([second]);
+  expect((await stat(configFile)).mtimeMs, 'the same again is no other configuration').toBe(mtimeMs);
   await mesh.close();
 });
 

@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process';
-import { open, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const LIMIT_MS = 10_000;
+const LIMIT_MS = 30_000;
 
 /**
  * Gives a running server another configuration: who may connect can change that way, while all who still may stay
- * connected. One at a time; resolves when the server has taken it. Throws an Error with the server's own words where it
- * does not.
+ * connected. One at a time, and only where it is another; resolves when the server has taken it. Throws an Error with the
+ * server's own words where it does not.
  */
 export function openReload(
   configFile: string,
@@ -17,6 +17,8 @@ export function openReload(
   let last: Promise<void> = Promise.resolve();
 
   async function reload(config: string): Promise<void> {
+    // Whoever connects just now may be refused, or heard by nobody.
+    if ((await readFile(configFile, 'utf8')) === config) return;
     const fresh = `${configFile}.next`;
     await writeFile(fresh, config, { mode: 0o600 });
     await rename(fresh, configFile);

@@ -83,7 +83,7 @@ function run(...words: string[]): Promise<{ code: number; out: string; error: st
           PATH: process.env['PATH'],
           HOME: folder,
           HF_ENDPOINT: hubUrl,
-          NODE_COMPILE_CACHE: join(folder, 'compiled'),
+          NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
         },
       },
       (_, out, error) => resolve({ code: child.exitCode ?? -1, out, error }),

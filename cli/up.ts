@@ -283,7 +283,9 @@ function recordMesh(
 /** Says anew who runs, once a process serves or one that died was replaced; a person may look for one by it. */
 function keepRecorded(pids: () => unknown[], record: () => void): { look(): void; stop(): void } {
   let said = pids().join();
+  let isOver = false;
   const look = () => {
+    if (isOver) return;
     const now = pids().join();
     if (now === said) return;
     try {
@@ -294,7 +296,13 @@ function keepRecorded(pids: () => unknown[], record: () => void): { look(): void
     }
   };
   const looking = setInterval(look, 1000);
-  return { look, stop: () => clearInterval(looking) };
+  return {
+    look,
+    stop: () => {
+      isOver = true;
+      clearInterval(looking);
+    },
+  };
 }
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {

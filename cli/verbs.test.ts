@@ -17,7 +17,7 @@ beforeAll(async () => {
   environment = {
     PATH: process.env['PATH'],
     HOME: yard.area,
-    NODE_COMPILE_CACHE: join(yard.area, 'compiled'),
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
   };
 });
 afterAll(() => yard?.stop());

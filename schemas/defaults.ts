@@ -19,5 +19,5 @@ export function fillDefaults(schema: object, value: unknown): void {
   }
   for (const [pattern, part] of Object.entries(patternProperties))
     for (const [name, one] of Object.entries(holder))
-      if (!(name in properties) && new RegExp(pattern, 'u').test(name)) fillDefaults(part, one);
+      if (!Object.hasOwn(properties, name) && new RegExp(pattern, 'u').test(name)) fillDefaults(part, one);
 }

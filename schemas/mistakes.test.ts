@@ -58,10 +58,14 @@ test('mistakes: all are found, each with its place, what is there and the schema
   expect(found[3]).toMatchObject({ pointer: '/limits/hops', found: 0, schema: limits.properties.hops });
 });
 
-test('mistakes: there may be any number of them', () => {
+test('mistakes: of any number some are told, and never none', () => {
   const names = Array.from({ length: 3000 }, (_, place) => place);
-  expect(mistakesIn(Type.Array(Type.String()), names)).toHaveLength(3000);
+  expect(mistakesIn(Type.Array(Type.String()), names)).toHaveLength(200);
   const unknown = Object.fromEntries(names.map((name) => [`x${name}`, 1]));
-  expect(mistakesIn(Type.Object({}, { additionalProperties: false }), unknown)).toHaveLength(3000);
+  const found = mistakesIn(Type.Object({}, { additionalProperties: false }), unknown);
+  expect(found.map((one) => mistakeText(one, 'the whole')).slice(0, 2)).toEqual([
+    'the whole: unknown property "x0"',
+    'the whole: unknown property "x1"',
+  ]);
   expect(mistakesIn(Type.Never(), 1)).toHaveLength(1);
 });

@@ -18,41 +18,42 @@ export interface Mistake {
   property?: string;
 }
 
-// Whoever made several mistakes is told of all of them at once. A bound would also hide those that come last.
-Settings.Set({ maxErrors: Number.MAX_SAFE_INTEGER });
+// Whoever made several mistakes is told of all of them at once, but nobody reads thousands.
+Settings.Set({ maxErrors: 200 });
 
 /**
- * Everything that is wrong with a value by a schema of our own; empty = valid. Schemas are walked as they stand: every
- * process checks a few dozen values by many schemas, and to compile one takes longer than to walk it a thousand times.
+ * What is wrong with a value by a schema of our own; empty = valid. Schemas are walked as they stand: every process checks
+ * a few dozen values by many schemas, and to compile one takes longer than to walk it a thousand times.
  */
 export function mistakesIn(schema: TSchema, value: unknown): Mistake[] {
   if (Value.Check(schema, value)) return [];
   const errors = Value.Errors(schema, value);
-  // These say of each property once more that its parent does not know it.
-  const told = errors.filter(({ keyword }) => keyword !== 'boolean');
+  // It sums up what was said of each property by itself.
+  const told = errors.filter(({ keyword }) => keyword !== 'additionalProperties');
   return (told.length > 0 ? told : errors).flatMap((error) => {
-    const mistake = {
-      keyword: error.keyword,
-      pointer: error.instancePath,
-      found: Pointer.Get(value, error.instancePath),
-      schema: Pointer.Get(schema, error.schemaPath.slice(1)) as TSchema,
-      message: error.message,
-    };
+    const found = Pointer.Get(value, error.instancePath);
+    const at = { keyword: error.keyword, pointer: error.instancePath, found };
+    const part = Pointer.Get(schema, error.schemaPath.slice(1)) as TSchema;
+    if (error.keyword === 'boolean') {
+      const steps = error.instancePath.split('/');
+      const property = Pointer.Indices(error.instancePath).at(-1)!;
+      const parent = Pointer.Get(
+        schema,
+        error.schemaPath.slice(1, error.schemaPath.lastIndexOf('/')),
+      ) as TSchema;
+      return {
+        ...{ keyword: 'additionalProperties', pointer: steps.slice(0, -1).join('/'), found, property },
+        ...{ schema: parent, message: `unknown property "${property}"` },
+      };
+    }
     if (error.keyword === 'required')
       return error.params.requiredProperties.map((property) => ({
-        ...mistake,
-        property,
+        ...{ ...at, schema: part, property },
         message: `must have the property "${property}"`,
       }));
-    if (error.keyword === 'additionalProperties')
-      return error.params.additionalProperties.map((property) => ({
-        ...mistake,
-        property,
-        message: `unknown property "${property}"`,
-      }));
     if (error.keyword === 'enum')
-      return { ...mistake, message: `must be one of ${error.params.allowedValues.join(', ')}` };
-    return mistake;
+      return { ...at, schema: part, message: `must be one of ${error.params.allowedValues.join(', ')}` };
+    return { ...at, schema: part, message: error.message };
   });
 }
 

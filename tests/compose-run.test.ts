@@ -94,8 +94,7 @@ beforeAll(async () => {
     PATH: [join(root, 'node_modules/.bin'), process.env['PATH']].join(delimiter),
     SWITCHYARD_NATS_SERVER: await serverBinary(),
     XDG_CACHE_HOME: dirname(cache),
-    // One for all, since it begins empty.
-    NODE_COMPILE_CACHE: join(area, 'compiled'),
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ...(sandbox.level === 'none' ? {} : { SWITCHYARD_BWRAP: sandbox.bwrap }),
   };
 });

@@ -59,6 +59,8 @@ test('dashboard: code in an unknown language, or too long, is plain, and pieces 
   expect(colouredParts('x.unknown', "+return 'x'")).toEqual(['']);
   expect(colouredParts('README', '+return')).toEqual(['']);
   expect(colouredParts('x.ts', `+return ${'a'.repeat(5000)}`)).toEqual(['']);
+  const long = colouredParts('x.ts', Array.from({ length: 3000 }, () => '+return 1\n@@ -1 +1 @@').join('\n'));
+  expect([long[0], long.findLast((parts) => parts !== undefined)]).toEqual(['keyword:return value:1', '']);
   fc.assert(
     fc.property(fc.array(fc.stringMatching(/^['"`/*${}<>#\\ \tax1]*$/)), (texts) => {
       const hunk = texts.map((text, index) => ' +-'[index % 3] + text).join('\n');

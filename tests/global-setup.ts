@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { serverBinary } from '../bus/server-fixture.ts';
 import { findSandbox } from '../cli/find-sandbox.ts';
 import { environmentVariables } from '../config/environment.ts';
@@ -19,6 +20,8 @@ export function clean(environment: Record<string, string | undefined>): void {
 /** Runs once, before the first worker starts: fetches what the tests need, so that they do not race for it. */
 export async function setup(): Promise<void> {
   clean(process.env);
+  // Of a thousand processes each would else compile the same again.
+  process.env['NODE_COMPILE_CACHE'] = join(cacheDirectoryOf(process.env), 'compiled');
   execFileSync(process.execPath, [join(checkoutRoot, 'setup/programs.mjs')], { stdio: 'inherit' });
   const say = (line: string) => void process.stderr.write(`${line}\n`);
   const { bubblewrap } = await findSandbox(process.env, say);

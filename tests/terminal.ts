@@ -80,7 +80,7 @@ export async function openTerminal(): Promise<Terminal> {
     // Programs that were fetched once need not be fetched again.
     XDG_CACHE_HOME: dirname(cacheDirectoryOf(process.env)),
     SWITCHYARD_NATS_SERVER: process.env['SWITCHYARD_NATS_SERVER'],
-    NODE_COMPILE_CACHE: join(cacheDirectoryOf(process.env), 'compiled'),
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ...(sandbox.level === 'none' ? {} : { SWITCHYARD_BWRAP: sandbox.bwrap }),
   };
   const running = new Set<Running>();

@@ -64,7 +64,7 @@ export function environmentOf(
     XDG_CACHE_HOME,
     PATH: [join(checkoutRoot, 'node_modules/.bin'), PATH ?? ''].join(delimiter),
     SWITCHYARD_LOG_LEVEL: 'debug',
-    NODE_COMPILE_CACHE: join(cacheDirectoryOf(process.env), 'compiled'),
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     ...(bubblewrap ? { SWITCHYARD_BWRAP: bubblewrap } : {}),
     ...(fault ? { SWITCHYARD_FAULT: fault } : {}),
   };

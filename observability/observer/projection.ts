@@ -32,8 +32,8 @@ export interface Projection {
   take(entries: readonly RecordEntry[]): { taken: number; passedOver: number };
 }
 
-/** Events of the tasks that are kept folded; another is folded again from its events. */
-const mostFolded = 50_000;
+/** Events of the tasks that are kept folded, far more than tasks at work at once have: each of another is read again. */
+const mostFolded = 200_000;
 
 const callEnds = new Set(['call.completed', 'call.failed', 'call.cancelled']);
 
@@ -86,13 +86,16 @@ export function openProjection(database: DatabaseSync): Projection {
         advance(folded, storedEvent(row as unknown as StoredRow));
     }
     folds.set(taskId, folded);
-    while (eventsFolded > mostFolded && folds.size > 1) {
-      const [oldest, one] = folds.entries().next().value!;
-      write(one);
-      folds.delete(oldest);
-      eventsFolded -= one.ids.size;
-    }
     return folded;
+  }
+
+  /** Those that were not touched for the longest time. */
+  function letGo(): void {
+    for (const [taskId, { ids }] of folds) {
+      if (eventsFolded <= mostFolded || folds.size === 1) return;
+      folds.delete(taskId);
+      eventsFolded -= ids.size;
+    }
   }
 
   function advance(folded: Folded, recorded: RecordedEvent): void {
@@ -189,6 +192,7 @@ export function openProjection(database: DatabaseSync): Projection {
       for (const entry of entries) if ('event' in entry && takeOne(entry)) taken += 1;
       for (const folded of dirty) write(folded);
       writeSpent();
+      letGo();
       return { taken, passedOver: entries.length - taken };
     },
   };

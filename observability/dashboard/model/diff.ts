@@ -48,6 +48,9 @@ export function diffLines(diff: string): DiffLine[] {
   return withColours(withChanges(lines));
 }
 
+/** Beyond it a diff goes on without colours: a page that stands still is worth less. Lines. */
+const mostColoured = 5000;
+
 /** Colours each hunk twice, as it was and as it became: only so it is code. */
 function withColours(lines: DiffLine[]): DiffLine[] {
   const coloured = [...lines];
@@ -61,7 +64,7 @@ function withColours(lines: DiffLine[]): DiffLine[] {
     }
     [before, after] = [[], []];
   };
-  for (const [index, { kind, text }] of lines.entries()) {
+  for (const [index, { kind, text }] of lines.slice(0, mostColoured).entries()) {
     if (kind === 'file' || kind === 'hunk') colour();
     if (kind === 'file') file = text;
     if (kind === 'removed' || kind === 'same') before.push(index);

@@ -1,7 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import type { Client, Recorded } from '../bus/client.ts';
 import { mainOf } from '../bus/launcher.ts';
 import { checkoutRoot } from '../config/state.ts';

@@ -168,11 +168,11 @@ test('sandbox: npm test and node --test run on the node that runs us', async (co
 });
 
 const stubborn = `
-  import { spawn } from 'node:child_process'; import { writeFileSync } from 'node:fs';
+  import { spawn } from 'node:child_process'; import { writeFileSync, writeSync } from 'node:fs';
   process.on('SIGTERM', () => {}); process.on('SIGHUP', () => {});
   const forked = spawn('sleep', ['4711.' + process.argv[2]], { stdio: 'inherit', detached: true }); forked.unref();
-  writeFileSync('pids', String(process.pid) + ' ' + forked.pid);
-  console.log('started'); setInterval(() => {}, 1000);`;
+  writeSync(1, 'started\\n'); writeFileSync('pids', String(process.pid) + ' ' + forked.pid);
+  setInterval(() => {}, 1000);`;
 
 /** Processes of this machine whose command line holds the mark. */
 async function processesMarked(mark: string): Promise<number> {

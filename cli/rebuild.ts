@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { identifyProcess } from '../bus/process-identity.ts';
-import { readModelFile, removeDatabaseFile } from '../config/observer-files.ts';
+import { readModelFile, removeReadModel } from '../config/read-model-file.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import { resolveStateDirectory } from '../config/state.ts';
 import { querySubject } from '../observability/query.ts';
@@ -28,7 +28,7 @@ export function registerRebuild(program: Command): void {
     const stateDirectory = resolveStateDirectory({ flag: options.state, environment });
     const mesh = readRunningMesh(stateDirectory);
     if (!mesh) {
-      removeDatabaseFile(readModelFile(stateDirectory));
+      removeReadModel(readModelFile(stateDirectory));
       output.result({ rebuilt: false }, [
         [
           span('the read model is taken away; the next '),

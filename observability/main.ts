@@ -6,7 +6,7 @@ import { openObserved } from '../bus/observed.ts';
 import { openObserver } from '../bus/observer.ts';
 import { openRecord } from '../bus/record.ts';
 import { openVerifier } from '../bus/signature.ts';
-import { readModelFile } from '../config/observer-files.ts';
+import { readModelFile } from '../config/read-model-file.ts';
 import { checkoutRoot, observerDirectory } from '../config/state.ts';
 import { processSettings } from '../config/membership.ts';
 import {

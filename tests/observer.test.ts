@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadCredentials } from '../bus/credentials.ts';
 import { openRecord, type Place } from '../bus/record.ts';
-import { readModelFile } from '../config/observer-files.ts';
+import { readModelFile } from '../config/read-model-file.ts';
 import { querySubject, takeEvents, type Reached } from '../observability/query.ts';
 import { openReadModel } from '../observability/observer/read-model.ts';
 import type { RecordedEvent } from '../observability/task-view.ts';

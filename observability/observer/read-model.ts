@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beginning, type Place, type RecordEntry } from '../../bus/record.ts';
-import { removeDatabaseFile } from '../../config/observer-files.ts';
+import { removeReadModel } from '../../config/read-model-file.ts';
 import { openProjection } from './projection.ts';
 import { modelTables, modelVersion } from './model-tables.ts';
 
@@ -33,7 +33,7 @@ export function openReadModel(file: string, namespace: string): ReadModel {
 
   function begin(): void {
     database.close();
-    removeDatabaseFile(file);
+    removeReadModel(file);
     database = openFile(file, namespace);
     statements = prepare(database);
     projection = openProjection(database);
@@ -95,7 +95,7 @@ function openFile(file: string, namespace: string): DatabaseSync {
   } catch {
     // Damaged, or no database at all.
   }
-  removeDatabaseFile(file);
+  removeReadModel(file);
   const database = openTuned(file);
   chmodSync(file, 0o600);
   database.exec('BEGIN IMMEDIATE');

@@ -6,7 +6,7 @@ import { observerDirectory } from './state.ts';
 export const readModelFile = (stateDirectory: string) =>
   join(observerDirectory(stateDirectory), 'record.sqlite');
 
-/** Takes one away, with what SQLite keeps beside it; whoever opens it next builds it anew. Nobody may have it open. */
-export function removeDatabaseFile(file: string): void {
+/** Takes it away, with what SQLite keeps beside it; whoever opens it next builds it anew. Nobody may have it open. */
+export function removeReadModel(file: string): void {
   for (const one of [file, `${file}-wal`, `${file}-shm`]) rmSync(one, { force: true });
 }

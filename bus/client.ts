@@ -88,19 +88,23 @@ export interface Receipt {
   isDuplicate: boolean;
 }
 
-/** Without `publicKeys` signatures are not checked: only who may have written an event. */
+/**
+ * Without `publicKeys` signatures are not checked: only who may have written an event. A broker that does not answer is
+ * asked again for `patienceMs`: one that is started anew, or has much to do, takes seconds.
+ */
 export async function openClient(
   url: string,
   namespace: string,
   credentials?: Credentials,
   publicKeys?: PublicKeys,
+  patienceMs = 10_000,
 ): Promise<Client> {
   const verify = publicKeys && openVerifier(publicKeys);
   /** A person is shown what the mesh believes and nothing else. */
   const isBelieved = (entry: RawEntry) =>
     entryProblem({ ...(verify ? { verify } : {}) }, namespace, { ...entry, subject: entry.journal }) ===
     undefined;
-  const bus = await connect(url, 'operator', credentials, 1000);
+  const bus = await connect(url, 'operator', credentials, patienceMs);
   const streams = streamNames(namespace);
   const taskPattern = (taskId: string) => `${namespace}.event.${taskId}.>`;
 

@@ -67,7 +67,8 @@ async function openConnection(call: Pick<Call<unknown>, 'options' | 'environment
   // Of a broker of the operator's own, whose mesh `up` was started from elsewhere, there may be no keys here.
   const hasKeys = mesh !== undefined || existsSync(join(stateDirectory, 'credentials', 'public-keys.json'));
   const keys = hasKeys ? await readPublicKeys(stateDirectory) : undefined;
-  const client = await openClient(url, namespace, user, keys);
+  // Nobody here knows whether a broker elsewhere runs at all.
+  const client = await openClient(url, namespace, user, keys, mesh ? undefined : 1000);
   return { client, config, stateDirectory, url, namespace, mesh };
 }
 

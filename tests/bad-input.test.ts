@@ -466,7 +466,8 @@ test('bad input: a disk that fills up in the middle of a task is said, and once 
       expect(refused).toMatchObject({ code: 1, error: expect.stringMatching(/disk that holds \S+ is full/) });
       empty();
       await mesh.says(/room again/);
-      expect(await mesh.switchyard(['watch', taskId])).toMatchObject({ code: 0 });
+      const watched = await mesh.switchyard(['watch', taskId]);
+      expect(watched.code, watched.error).toBe(0);
       expect(resultOf(await mesh.switchyard(['replay', taskId, '--verify', '--json']))).toMatchObject({
         isEqual: true,
       });

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { headers, type NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -120,6 +121,21 @@ test('mesh: whoever reads the record leaves nothing behind at the broker', async
   const before = await consumers();
   for (let times = 0; times < 20; times += 1) await first.client.taskJournals();
   expect(await consumers()).toBe(before);
+});
+
+test('mesh: a command waits for a broker that does not answer for some seconds', async () => {
+  const broker = first.mesh.processes.find((one) => one.name === 'nats-server')!.pid;
+  process.kill(broker, 'SIGSTOP');
+  try {
+    const status = first.switchyard(['status']);
+    // Longer than one attempt to connect lasts.
+    await sleep(4500);
+    process.kill(broker, 'SIGCONT');
+    const { code, error } = await status;
+    expect(code, error).toBe(0);
+  } finally {
+    process.kill(broker, 'SIGCONT');
+  }
 });
 
 test('mesh: a second one has a name of its own, and neither sees the other', async () => {

@@ -38,21 +38,20 @@ class Refused extends Error {
 async function ask<Name extends QueryName>(
   name: Name,
   request: QueryRequest<Name> | string,
+  timeout = 120_000,
 ): Promise<QueryReply<Name>> {
   const body = typeof request === 'string' ? request : JSON.stringify(request);
-  const reply = await yard.client.bus.connection.request(querySubject(namespace, name), body, {
-    timeout: 120_000,
-  });
+  const reply = await yard.client.bus.connection.request(querySubject(namespace, name), body, { timeout });
   const code = reply.headers?.get('Nats-Service-Error-Code');
   if (code) throw new Refused(Number(code), reply.json<{ errors: string[] }>().errors);
   return reply.json<QueryReply<Name>>();
 }
 
 const head = async () => (await yard.admin.manager.streams.info(streams.events)).state.last_seq;
-/** An observer that is being started again answers nobody for a moment. */
+/** An observer that is being started again answers nobody for a moment; what one is asked as it is killed, nobody ever. */
 const caughtUp = () =>
   eventually(async () => {
-    const totals = await ask('totals', {}).catch(() => undefined);
+    const totals = await ask('totals', {}, 10_000).catch(() => undefined);
     return totals?.position === (await head()) ? totals : undefined;
   }, 'the observer to know everything');
 

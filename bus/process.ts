@@ -182,8 +182,8 @@ export async function serve<State>(
   process.send?.({ isReady: true, process: joined.process });
 
   await new Promise<void>((resolve) => {
-    process.once('SIGTERM', () => resolve());
-    process.once('SIGINT', () => resolve());
+    // Told again, as by a service manager that tells every process of ours, it is not to end in the middle.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => resolve());
     // A launcher that is gone takes its processes with it.
     process.once('disconnect', () => {
       // Its broker mostly goes with it, and then nothing can be given back: what is in hand comes again after its lease.

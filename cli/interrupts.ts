@@ -23,7 +23,7 @@ export function openInterrupts(): Interrupts {
     isTold = true;
     told.resolve(exitCodes.interrupted);
   });
-  process.once('SIGTERM', () => {
+  process.on('SIGTERM', () => {
     isTold = true;
     told.resolve(exitCodes.done);
   });

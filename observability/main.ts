@@ -153,7 +153,7 @@ log.info({ position: model.progress().sequence }, 'the observer serves');
 process.send?.({ isReady: true, process: observer.process });
 
 await new Promise<void>((resolve) => {
-  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(signal, () => resolve());
+  for (const signal of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.on(signal, () => resolve());
   void observer.bus.connection.closed().then(() => resolve());
 });
 if (sinks.length > 0) await drain();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType } from '../schemas/envelope.ts';
@@ -53,7 +54,11 @@ test('drain: a coder that is told to stop ends what it has in hand, so that nobo
   const taskId = await yard.submit();
   await yard.until(taskId, (_one, type) => type === 'run.started');
   const deaths = yard.deaths.length;
-  for (const child of yard.launcher.children()) if (child.program === 'coder') child.kill('SIGTERM');
+  const coders = yard.launcher.children().filter((child) => child.program === 'coder');
+  for (const coder of coders) coder.kill('SIGTERM');
+  // Once more, as a service manager does that tells the launcher and each of its processes.
+  await sleep(5);
+  for (const coder of coders) coder.kill('SIGTERM');
   await yard.until(taskId, (_one, type) => type === 'task.handed_over');
   expect(yard.deaths.slice(deaths)).toEqual(
     Array.from({ length: 2 }, () => ({ role: 'coder', how: 'ended with exit code 0' })),

@@ -122,3 +122,18 @@ setInterval(() => {}, 1000);
   const refused = 'refuses to start: gpu-worker: it needs 9 GB and 1 GB is free';
   expect(deaths.slice(before)).toEqual(['was killed by SIGKILL', refused, refused]);
 });
+
+test('launcher: it stops also where the observer, told by somebody else, ends before the others do', async () => {
+  // Each ends when told; a role, as one with work in hand, a little later.
+  const endsAfter = (ms: number) => `
+process.on('SIGTERM', () => setTimeout(() => process.exit(0), ${ms}));
+process.send({ isReady: true, process: 'one.' + process.pid });
+setInterval(() => {}, 1000);
+`;
+  await writeFile(join(checkout, 'agents/main.ts'), endsAfter(500));
+  await writeFile(join(checkout, 'observability/main.ts'), endsAfter(0));
+  await Promise.all([launcher.start('tester'), launcher.start('observer')]);
+  for (const child of launcher.children()) child.kill('SIGTERM');
+  await launcher.stop();
+  expect(launcher.children()).toEqual([]);
+});

@@ -134,7 +134,9 @@ export function openLauncher(options: LauncherOptions): Launcher {
     };
     const startedAtMs = Date.now();
     const custody = followCustody(process_.stdio[4] as Readable);
-    running.set(number, { child, process: process_ });
+    // `close` comes after the pipe was read to its end, so nothing that the child said is missed.
+    const closed = new Promise<void>((resolve) => void process_.once('close', () => resolve()));
+    running.set(number, { child, process: process_, closed });
     options.onStart?.(child);
     return new Promise<Child>((resolve, reject) => {
       process_.on('message', (message: FromChild) => {
@@ -151,7 +153,6 @@ export function openLauncher(options: LauncherOptions): Launcher {
           for (const one of waiting) if (message.isHolding.endsWith(one.point)) one.resolve(child);
       });
       process_.on('error', reject);
-      // `close` comes after the pipe was read to its end, so nothing that the child said is missed.
       process_.on('close', (code, signal) => {
         running.delete(number);
         // An observed exit cannot be false: what it held goes to another now, not a lease later.
@@ -211,15 +212,12 @@ export function openLauncher(options: LauncherOptions): Launcher {
       isStopping = true;
       clearInterval(tidying);
       for (const timer of timers) clearTimeout(timer);
-      const end = ({ process: one }: Started) =>
-        new Promise<void>((resolve) => {
-          const kill = setTimeout(() => one.kill('SIGKILL'), stopPatienceMs);
-          one.once('close', () => {
-            clearTimeout(kill);
-            resolve();
-          });
-          one.kill('SIGTERM');
-        });
+      const end = async ({ process: one, closed }: Started) => {
+        const kill = setTimeout(() => one.kill('SIGKILL'), stopPatienceMs);
+        one.kill('SIGTERM');
+        await closed;
+        clearTimeout(kill);
+      };
       const [observers, others] = [true, false].map((isObserver) =>
         [...running.values()].filter(({ child }) => (child.program === 'observer') === isObserver),
       ) as [Started[], Started[]];
@@ -234,6 +232,8 @@ export function openLauncher(options: LauncherOptions): Launcher {
 interface Started {
   child: Child;
   process: ChildProcess;
+  /** Resolves at its end. */
+  closed: Promise<void>;
 }
 
 /** What a child says on its channel. */

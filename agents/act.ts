@@ -57,8 +57,7 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   const sandbox = await probeSandbox(found.bwrap);
   const pool = await openPool({ stateDirectory, instance: options.process });
   const policy = policyOf(definition, options);
-  const isSandboxed = sandbox.level === 'bubblewrap';
-  const programEffect = isSandboxed ? 'idempotent' : 'opaque';
+  const programEffect = sandbox.level === 'bubblewrap' ? 'idempotent' : 'opaque';
   const runsPrograms = new Set(tools.filter((tool) => tool.runsPrograms).map((tool) => tool.name));
   const effects: RunFacts['effects'] = Object.fromEntries(
     tools.map((tool) => [tool.name, effectOf(tool.name, sandbox.level)]),
@@ -209,7 +208,7 @@ export async function openHands(options: HandsOptions): Promise<Hands> {
   }
 
   return {
-    facts: { isSandboxed, effects },
+    facts: { effects },
     sandbox,
     // What the operator took away is not offered either.
     descriptions: toolDescriptions(policy.tools),

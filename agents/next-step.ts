@@ -10,11 +10,9 @@ import { transcript } from './transcript.ts';
 
 export type Ending = DataOf<'run.concluded'>['ending'];
 
-/** What a run looks up before it decides: how tightly this process can hold a program. */
+/** What a run looks up before it decides. */
 export interface RunFacts {
-  /** True where programs run in a sandbox without network, so that repeating one after a reset is safe. */
-  isSandboxed: boolean;
-  /** How each tool behaves when it is repeated. */
+  /** How each tool behaves when it is repeated, by how tightly this process can hold a program. */
   effects: Record<string, ToolStep['effect']>;
 }
 

@@ -20,7 +20,7 @@ export const runId = deriveId('tests', 'run');
 export const base = 'b'.repeat(40);
 export const changed = 'c'.repeat(40);
 /** When every run of the tests starts, milliseconds since 1970 UTC. */
-export const startsAtMs = 1_000_000;
+const startsAtMs = 1_000_000;
 
 export const limitsOf = (more: Partial<Limits> = {}): Limits => ({ ...defaultLimits, ...more });
 
@@ -151,7 +151,7 @@ export interface Life {
 export function aRun(definition: AgentDefinition = coder, options: LifeOptions = {}): Life {
   const work = workOf({ role: definition.name as Work['role'], ...options.work });
   const choices = options.choices ?? [choiceOf('small'), choiceOf('large')];
-  const facts: RunFacts = { isSandboxed: true, effects: options.effects ?? { 'edit-file': 'queryable' } };
+  const facts: RunFacts = { effects: options.effects ?? { 'edit-file': 'queryable' } };
   const journal = `yard.event.${taskId}.run.${definition.name}.${runId}`;
   const tools: ToolText[] = [...definition.tools, 'run-tests'].map((name) => ({
     name,

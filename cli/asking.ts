@@ -14,7 +14,7 @@ import { linesText, type Output } from './output.ts';
 import { readTaskId } from './task-id.ts';
 
 /** How long the manager has to say what came of a request. */
-export const patienceMs = 10_000;
+const patienceMs = 10_000;
 const lookMs = 100;
 
 /** What came of a request from outside. */
@@ -98,9 +98,7 @@ export async function askAboutTask<Name extends TypeName>(
         output.result(said, linesText(line));
         return exitCodes.done;
       }
-      return untilInterrupted((signal) =>
-        followTask(mesh.client, taskId, { isJson: output.isJson, output, signal }),
-      );
+      return untilInterrupted((signal) => followTask(mesh.client, taskId, { output, signal }));
     }
   }
 }

@@ -129,7 +129,7 @@ async function checkMesh({ stateDirectory, config }: Surroundings): Promise<Chec
 async function sandboxOf(config: Config, environment: Record<string, string | undefined>): Promise<Checked> {
   const [onPath] = await findOnPath('bwrap', environment['PATH'] ?? '');
   const bubblewrap = environment['SWITCHYARD_BWRAP'] || onPath || (await fetchedBubblewrap(environment));
-  const checked = await checkSandbox(bubblewrap === undefined ? {} : { explicit: bubblewrap });
+  const checked = await checkSandbox(bubblewrap);
   if (checked.ok) return ok('sandbox', checked.found);
   if (config.tools.withoutSandbox === 'run')
     return warning('sandbox', `${checked.found}; programs run WITHOUT one, as configured`, checked.mend!);

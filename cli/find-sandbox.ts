@@ -24,17 +24,17 @@ export async function findSandbox(
   const path = environment['PATH'] ?? '';
   const given = environment['SWITCHYARD_BWRAP'];
   const there = given ? requireProgram('SWITCHYARD_BWRAP', given) : (await findOnPath('bwrap', path))[0];
-  if (there) return { bubblewrap: there, ...(await checkSandbox({ explicit: there })) };
-  if (process.platform !== 'linux') return { bubblewrap: undefined, ...(await checkSandbox({})) };
+  if (there) return { bubblewrap: there, ...(await checkSandbox(there)) };
+  if (process.platform !== 'linux') return { bubblewrap: undefined, ...(await checkSandbox(undefined)) };
   try {
     const cacheDirectory = cacheDirectoryOf(environment);
     const folder = await fetchDebianPackage({ package: 'bubblewrap', cacheDirectory, path, say });
     const bubblewrap = join(folder, 'usr/bin/bwrap');
-    return { bubblewrap, ...(await checkSandbox({ explicit: bubblewrap })) };
+    return { bubblewrap, ...(await checkSandbox(bubblewrap)) };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const found = `bubblewrap is not installed and cannot be fetched (${why})`;
-    return { bubblewrap: undefined, ...(await checkSandbox({})), found };
+    return { bubblewrap: undefined, ...(await checkSandbox(undefined)), found };
   }
 }
 

@@ -45,6 +45,6 @@ export async function runFirstTask(task: FirstTask): Promise<number> {
     source: isDemo ? demoSource : '/switchyard/up',
     id: task.requestId,
   });
-  const code = await followTask(client, taskId, { isJson: output.isJson, output });
+  const code = await followTask(client, taskId, { output });
   return isKillShown ? codeAfterKill(code, isKillShown, say) : code;
 }

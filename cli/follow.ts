@@ -5,12 +5,11 @@ import { lineOf } from '../observability/timeline.ts';
 import { watchBroker } from './broker-loss.ts';
 import { endingData, endingText, exitCodeOf } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
-import { linesText, openOutput, type Output } from './output.ts';
+import { linesText, type Output } from './output.ts';
 import type { WatchScreen } from './watch-screen.ts';
 
 export interface FollowOptions {
-  isJson: boolean;
-  output?: Output;
+  output: Output;
   /** Where it is drawn in place while it goes on; left out: line by line. */
   screen?: WatchScreen | undefined;
   /** Also the inside of model calls. */
@@ -27,9 +26,7 @@ const silenceMs = 2000;
  * that its end means. A task that was paused and resumed goes on here too: only its last state counts.
  */
 export async function followTask(client: Client, taskId: string, options: FollowOptions): Promise<number> {
-  const output =
-    options.output ??
-    openOutput(options.isJson, { out: process.stdout, error: process.stderr, environment: process.env });
+  const { output } = options;
   const signal = options.signal ?? new AbortController().signal;
   const screen = output.isJson ? undefined : options.screen;
   let view: TaskView = { ...emptyView, taskId };

@@ -73,7 +73,6 @@ export async function submitTask(mesh: Connection, submission: Submission, outpu
     output.progress([[span(`task ${taskId}`, 'dim')]]);
     return untilInterrupted((signal) =>
       followTask(client, taskId, {
-        isJson: output.isJson,
         output,
         signal,
         isVerbose: submission.isVerbose ?? false,

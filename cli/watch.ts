@@ -31,7 +31,6 @@ export function registerWatch(program: Command): void {
         const code = await untilInterrupted(
           (signal) =>
             followTask(client, taskId, {
-              isJson: output.isJson,
               output,
               signal,
               screen: openWatchScreen(process.stderr, environment, options.state),

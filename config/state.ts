@@ -90,8 +90,6 @@ export const lockFile = (stateDirectory: string, name: string) =>
   join(stateDirectory, 'locks', `${name}.lock`);
 /** Logs, one file a process. */
 export const logsDirectory = (stateDirectory: string) => join(stateDirectory, 'logs');
-/** Worktrees that agents work in. */
-export const workspacesDirectory = (stateDirectory: string) => join(stateDirectory, 'workspaces');
 /** Repositories made for the demo. */
 export const demoDirectory = (stateDirectory: string) => join(stateDirectory, 'demo');
 /** What the observer keeps: the read model, which can be deleted, and the sessions of the page. */

@@ -7,8 +7,8 @@ import { known, spanIdOf, spanOfMessage, type OpenSpans } from './open-spans.ts'
 import type { RecordedEvent } from './task-view.ts';
 import { keys, messagingSpanName, taxonomy } from './taxonomy.ts';
 
-/** An event as the messages need it. */
-export interface Stored {
+/** Who stored an event. */
+interface Author {
   role: string;
   process: string;
 }
@@ -20,15 +20,11 @@ export interface MessagingSpans {
   settle(journal: string, holder: { process: string; deliveries: number } | undefined, atMs: number): void;
 }
 
-/** Spans of the messages between roles: who sent what, and each delivery of it. `rootOf`: whose a request from outside is. */
-export function openMessagingSpans(
-  spans: OpenSpans,
-  namespace: string,
-  rootOf: () => string | undefined,
-): MessagingSpans {
+/** Spans of the messages between roles: who sent what, and each delivery of it. A request from outside hangs below `rootId`. */
+export function openMessagingSpans(spans: OpenSpans, namespace: string, rootId: string): MessagingSpans {
   /** Span and process of each stored event, by its place: a homecoming names its cause so. */
-  const byPlace = new Map<number, { id: string; atMs: number; type: string } & Stored>();
-  const bySpan = new Map<string, Stored>();
+  const byPlace = new Map<number, { id: string; atMs: number; type: string } & Author>();
+  const bySpan = new Map<string, Author>();
   const sent = new Set<string>();
   const delivered = new Map<string, string>();
 
@@ -47,7 +43,7 @@ export function openMessagingSpans(
     const message = messageOf(given, role, String(common[keys.task] ?? ''));
     if (!message) return delivered.get(`${journal} ${given.inputId}`);
     const { attributes, template, isRequest } = message;
-    const parent = isRequest ? rootOf() : spanOfMessage(given.inputId);
+    const parent = isRequest ? rootId : spanOfMessage(given.inputId);
     if (!isRequest && !sent.has(given.inputId)) {
       sent.add(given.inputId);
       const sender = bySpan.get(message.cause ?? '') ?? { role: message.sender, process: '' };

@@ -1,16 +1,10 @@
-import type { QueryName, QueryReply, QueryRequest, TaskSummary } from '../schemas/query.ts';
+import type { QueryName, QueryReply, TaskSummary } from '../schemas/query.ts';
 import type { RecordedEvent, TaskView } from './task-view.ts';
 
 /** The subject that a question is asked on: `yard.query.tasks`. */
 export function querySubject(namespace: string, name: QueryName): string {
   return `${namespace}.query.${name}`;
 }
-
-/** Asks the mesh; rejects with a QueryFailure's words where it is refused. */
-export type AskMesh = <Name extends QueryName>(
-  name: Name,
-  request: QueryRequest<Name>,
-) => Promise<QueryReply<Name>>;
 
 /** What the page is given for its link, once (`POST /session`), and again as long as its cookie holds. */
 export interface PageSession {
@@ -78,16 +72,6 @@ export function ageMs(task: Pick<TaskSummary, 'startedAtMs' | 'endedAtMs'>, nowM
   return Math.max(0, (task.endedAtMs ?? nowMs) - task.startedAtMs);
 }
 
-/** `1/2`: the review cycle that a task is in, of those that it may take; `0/2` before the first. */
-export function cyclesText(task: Pick<TaskSummary, 'cyclesLeft' | 'maxCycles'>): string {
-  return `${Math.max(0, task.maxCycles - task.cyclesLeft)}/${task.maxCycles}`;
-}
-
-/** The events of a reply as the timeline takes them. */
-export function eventsOf(reply: Pick<QueryReply<'events'>, 'events'>): RecordedEvent[] {
-  return reply.events as RecordedEvent[];
-}
-
 /** How far somebody who shows events has come. */
 export interface Reached {
   record: string;
@@ -106,7 +90,7 @@ export function takeEvents(
   if (known !== undefined && known.record !== record)
     return { isAnew: true, events: [], reached: { record, position: 0 } };
   const from = known?.position ?? 0;
-  const events = eventsOf(reply).filter((one) => one.sequence > from);
+  const events = (reply.events as RecordedEvent[]).filter((one) => one.sequence > from);
   const last = events.at(-1)?.sequence ?? from;
   // Without more to come, what is known reaches as far as the read model does, whatever lay in between.
   const position = reply.more ? last : Math.max(last, reply.position);

@@ -20,8 +20,6 @@ export interface TaskSpans {
   above(runId: string): string;
   /** Id of the run's span, also once it is over. */
   runSpan(runId: string): string;
-  limits(): Limits | undefined;
-  works: Map<string, { work: Work; sinceMs: number }>;
 }
 
 /** The trace of one task, as far as it was taken. */
@@ -63,7 +61,7 @@ function partsOf(namespace: string, first: Envelope) {
     ...(first.tracestate ? { traceState: first.tracestate } : {}),
   });
   const rootId = spanIdOf('task', taskId);
-  const works: TaskSpans['works'] = new Map();
+  const works = new Map<string, { work: Work; sinceMs: number }>();
   let limits: Limits | undefined;
   let review: { runId: string; id: string } | undefined;
   /** The run before a person let the task go on. */
@@ -74,10 +72,8 @@ function partsOf(namespace: string, first: Envelope) {
     above: (runId) =>
       works.get(runId)?.work.role === 'reviewer' ? spanIdOf('review', taskId, runId) : rootId,
     runSpan: (runId) => spanIdOf('run', taskId, runId),
-    limits: () => limits,
-    works,
   };
-  const messages = openMessagingSpans(spans, namespace, () => rootId);
+  const messages = openMessagingSpans(spans, namespace, rootId);
   const runs = openRunSpans(task);
   const calls = openCallSpans(task);
 

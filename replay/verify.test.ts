@@ -143,7 +143,7 @@ function makeRecord(answer: object = reply) {
 
   const runJournal = journalSubject(namespace, { entity: 'run', taskId, role: 'coder', id: work.runId });
   const start = command('run.start', 'start', { work, choices });
-  const effects = { isSandboxed: true, effects: { prepare: 'idempotent' } };
+  const effects = { effects: { prepare: 'idempotent' } };
   record.append(runJournal, 'coder', { id: 'start', type: 'run.start', event: start, facts: effects }, 1200);
   record.append(runJournal, 'coder', { id: 'start', type: 'run.start', event: start }, 1300, true);
   const red = { ...examples['task.completed'].tests!, testsPass: false };

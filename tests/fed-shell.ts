@@ -211,7 +211,7 @@ async function openCoder(
     async gather(run) {
       await hands.gather?.(run);
       const effect = hands.effect ?? 'idempotent';
-      return { isSandboxed: true, effects: { prepare: effect, 'edit-file': effect, 'write-file': effect } };
+      return { effects: { prepare: effect, 'edit-file': effect, 'write-file': effect } };
     },
     act: async (run, _whole, context) =>
       (await hands.act?.(run, context)) ?? { status: 'ok', output: 'done' },

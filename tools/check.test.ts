@@ -6,12 +6,12 @@ test('check: search is really started', async () => {
 });
 
 test('check: where there is no sandbox the mend is named', async () => {
-  expect(await checkSandbox({ path: '/nonexistent' })).toMatchObject({
+  expect(await checkSandbox(undefined)).toMatchObject({
     ok: false,
     found: expect.stringContaining('bubblewrap'),
     mend: expect.stringContaining('install bubblewrap'),
   });
-  expect(await checkSandbox({ explicit: '/nonexistent/bwrap' })).toMatchObject({
+  expect(await checkSandbox('/nonexistent/bwrap')).toMatchObject({
     ok: false,
     found: expect.stringContaining('/nonexistent/bwrap'),
   });

@@ -12,19 +12,13 @@ export interface ToolCheck {
 
 const run = promisify(execFile);
 
-/**
- * Really starts a sandbox. `explicit`: the program that was named or fetched; else bwrap is looked for along `path`.
- * Never throws.
- */
-export async function checkSandbox(where: {
-  explicit?: string | undefined;
-  path?: string | undefined;
-}): Promise<ToolCheck> {
-  const found = findBubblewrap(where);
+/** Really starts a sandbox with the bubblewrap that was named, found or fetched. Never throws. */
+export async function checkSandbox(bubblewrap: string | undefined): Promise<ToolCheck> {
+  const found = findBubblewrap({ explicit: bubblewrap });
   const sandbox = await probeSandbox(found.bwrap);
   if (sandbox.level === 'bubblewrap')
     return { ok: true, found: `bubblewrap holds programs (${sandbox.bwrap})` };
-  const isNamedWrong = found.bwrap === undefined && where.explicit !== undefined;
+  const isNamedWrong = found.bwrap === undefined && bubblewrap !== undefined;
   const mend = isNamedWrong ? 'correct SWITCHYARD_BWRAP, or unset it' : sandbox.mend;
   return {
     ok: false,

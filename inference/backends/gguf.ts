@@ -43,7 +43,7 @@ export function readGguf(path: string): GgufHeader {
   try {
     const stat = fstatSync(file);
     if (!stat.isFile()) throw refuse('is no file');
-    return readHeader(openReader(file, stat.size), path, stat.size);
+    return readHeader(openReader(file, stat.size), stat.size);
   } catch (error) {
     if (error instanceof Damage) throw refuse(error.message);
     throw error;
@@ -66,7 +66,7 @@ export function requireContext(definition: ModelDefinition, header: GgufHeader):
 
 class Damage extends Error {}
 
-function readHeader(reader: Reader, path: string, fileBytes: number): GgufHeader {
+function readHeader(reader: Reader, fileBytes: number): GgufHeader {
   if (fileBytes < 24 || reader.bytes(4).toString('latin1') !== 'GGUF') throw new Damage('is no GGUF file');
   const version = reader.u32();
   if (version < 2 || version > 3) throw new Damage(`is GGUF of version ${version}; 2 and 3 are known`);

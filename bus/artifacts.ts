@@ -7,7 +7,7 @@ import { PermanentError, RetryableError } from './errors.ts';
 /** The largest object that is taken, in bytes. */
 export const artifactLimitBytes = 64 * 1024 * 1024;
 /** How long an object is kept: what a run needs to go on elsewhere is not for ever, and the disk is not either. */
-export const artifactLifeMs = 30 * 24 * 3600_000;
+const artifactLifeMs = 30 * 24 * 3600_000;
 /** One acknowledgement, and under `durability: power` one write to the disk, for each piece. */
 const pieceBytes = 512 * 1024;
 /** A piece of an object comes within this time or not at all. */

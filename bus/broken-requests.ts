@@ -1,7 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 
 /** The connection broke before an answer came: what was asked may have been done or not. */
-export class ConnectionLostError extends Error {
+class ConnectionLostError extends Error {
   constructor(subject: string) {
     super(`the connection to the broker broke while ${subject} was asked`);
     this.name = 'ConnectionLostError';

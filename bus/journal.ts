@@ -258,7 +258,7 @@ function isNotFound(error: unknown): boolean {
 }
 
 /** All entries of one subject from a sequence on, in order. */
-export async function* readJournal(
+async function* readJournal(
   bus: Bus,
   stream: string,
   subject: string,

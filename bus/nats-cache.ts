@@ -62,7 +62,7 @@ export async function storeServer(
 }
 
 /** The SHA-256 of a file, in hexadecimal. */
-export async function sha256Of(file: string): Promise<string> {
+async function sha256Of(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))
     .digest('hex');

@@ -47,7 +47,7 @@ export const MESH_ACCOUNT = 'MESH';
 const BROWSER_ACCOUNT = 'DASH';
 
 /** No message may be larger. An event that is, is given up with the reason; commits travel through the object store. */
-export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 
 const LOOPBACK = '127.0.0.1';
 

@@ -21,7 +21,7 @@ const nanos = (milliseconds: number) => milliseconds * 1_000_000;
 /** How long a timer's consumer waits before it offers a timer again that nobody put back. */
 const timerAckWaitMs = 5000;
 /** How long a process that does not say it is alive stays in the registry. */
-export const registryTtlMs = 8000;
+const registryTtlMs = 8000;
 
 /**
  * Processes of a pool differ in what they have to do: who asks says how busy it is, and the broker serves the least busy

@@ -1,7 +1,7 @@
 import { BrokerError } from '../bus/errors.ts';
 
 /** How long whoever follows a task waits for a broker that has gone. */
-export const brokerPatienceMs = 10_000;
+const brokerPatienceMs = 10_000;
 
 /** A connection as far as its coming and going is concerned. */
 export interface Watched {

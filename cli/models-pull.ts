@@ -79,7 +79,7 @@ export function registerModelsPull(models: Command): void {
 }
 
 /** What would stand under `models`. Throws CommandError where the file is no model. */
-export function entryOf(fetched: Pick<Fetched, 'file'>[]) {
+function entryOf(fetched: Pick<Fetched, 'file'>[]) {
   const { file } = fetched[0]!;
   const header = describeGguf(file);
   const name = entryNameOf(

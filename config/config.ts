@@ -9,7 +9,7 @@ import { ToolOptions } from './tool-options.ts';
 /** Closed objects: an option that nobody knows is an error with the nearest spelling, never ignored. */
 const closed = { additionalProperties: false, default: {} } as const;
 
-export const Processes = Type.Object(
+const Processes = Type.Object(
   propertyEach(
     { manager: 1, router: 1, planner: 1, coder: 2, tester: 1, reviewer: 1, inference: 1 },
     Type.Integer({ minimum: 0, maximum: 64 }),
@@ -21,7 +21,7 @@ export const Processes = Type.Object(
   },
 );
 
-export const Slots = Type.Object(
+const Slots = Type.Object(
   propertyEach(
     { manager: 16, router: 16, planner: 4, coder: 4, tester: 2, reviewer: 4, inference: 8 },
     Type.Integer({ minimum: 1, maximum: 1000 }),
@@ -34,7 +34,7 @@ export const Slots = Type.Object(
   },
 );
 
-export const modes = ['local-only', 'local+api'] as const;
+const modes = ['local-only', 'local+api'] as const;
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 

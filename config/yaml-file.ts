@@ -32,7 +32,7 @@ export function readYamlFile(file: string): YamlFile {
 }
 
 /** Reads YAML that is already here; `file` is only what messages call it. Throws like `readYamlFile`. */
-export function parseYaml(file: string, text: string): YamlFile {
+function parseYaml(file: string, text: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number) => {

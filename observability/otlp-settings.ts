@@ -1,9 +1,9 @@
 type Environment = Record<string, string | undefined>;
 
-export type Signal = 'TRACES' | 'METRICS' | 'LOGS';
+type Signal = 'TRACES' | 'METRICS' | 'LOGS';
 
 /** True where a collector's address is set, for this signal or for all. */
-export function hasCollector(environment: Environment, signal: Signal): boolean {
+function hasCollector(environment: Environment, signal: Signal): boolean {
   if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false;
   const own = {
     TRACES: environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],

@@ -4,7 +4,7 @@ import { everywhere, keys, spanEvents, taxonomy } from './taxonomy.ts';
 const code = (text: string) => `\`${text}\``;
 
 /** The tables of docs/observability.md, by the name of the place where they stand in it. */
-export function telemetryTables(): Record<string, string> {
+function telemetryTables(): Record<string, string> {
   const spans = Object.values(taxonomy).map(
     ({ name, kind, what, parent, attributes }) =>
       `| ${code(name)} | ${kind} | ${what} | ${parent} | ${attributes.map((one) => code(keys[one])).join(', ')} |`,

@@ -25,8 +25,8 @@ const origin = {
 };
 
 /** The most that one reply holds. */
-export const mostTasks = 500;
-export const mostEvents = 2000;
+const mostTasks = 500;
+const mostEvents = 2000;
 
 export const TestCount = Type.Object(
   {

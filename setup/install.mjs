@@ -26,7 +26,7 @@ function say(text) {
   process.stderr.write(`switchyard: ${text}\n`);
 }
 
-export function lockDigest(text) {
+function lockDigest(text) {
   return createHash('sha256').update(text).digest('hex');
 }
 
@@ -37,7 +37,7 @@ function libcHere() {
 }
 
 /** The packages that npm would install on this machine, out of a lock file: path -> version. */
-export function packagesFor(lock, machine = { os: process.platform, cpu: process.arch, libc: libcHere() }) {
+function packagesFor(lock, machine = { os: process.platform, cpu: process.arch, libc: libcHere() }) {
   const fits = (entry, kind) => {
     if (entry[kind] === undefined || machine[kind] === undefined) return true;
     const accepted = [entry[kind]].flat();

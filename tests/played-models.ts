@@ -29,7 +29,7 @@ export const calls = (name: string, given: Record<string, unknown> | string, con
 export const says = (content: string): Behaviour => ({ kind: 'reply', content, usage });
 export const approves = calls('finish', { verdict: 'approve', summary: 'It adds.', findings: [] });
 export const finishes = calls('finish', { summary: 'The sum is a sum.' });
-export const mendsSum = calls('edit-file', { path: 'add.js', find: 'one - other', replace: 'one + other' });
+const mendsSum = calls('edit-file', { path: 'add.js', find: 'one - other', replace: 'one + other' });
 
 /** Mends the adder, and approves of it. */
 export const able: Player = ({ role, turn }) => {

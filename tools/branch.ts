@@ -1,7 +1,7 @@
 import { git, type GitRequest, requireObjectId, splitNul, tryGit } from './git.ts';
 
 /** Where a person finds the work: the branch that a task's work is on. */
-export function branchOf(taskId: string): string {
+function branchOf(taskId: string): string {
   requireName(taskId);
   return `switchyard/${taskId}`;
 }

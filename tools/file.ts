@@ -4,7 +4,7 @@ import { open, readdir, rename, unlink } from 'node:fs/promises';
 import { type Obstacle, obstacle, obstacleFrom, type Place, withPlace } from './path.ts';
 
 /** The largest file a tool reads or writes; more than that is no source text. */
-export const mostFileBytes = 10 * 1024 * 1024;
+const mostFileBytes = 10 * 1024 * 1024;
 
 /** A text file of the workspace. */
 export interface TextFile {

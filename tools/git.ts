@@ -149,7 +149,7 @@ function explain(stderr: string): string {
 export const splitNul = (text: string): string[] => text.split('\0').filter((part) => part !== '');
 
 /** Whether a commit's name is a full object id; anything else could be read by git as something else. */
-export const isObjectId = (text: string): boolean => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+const isObjectId = (text: string): boolean => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 
 /** @throws Error when the text is no full object id. */
 export function requireObjectId(text: string): string {

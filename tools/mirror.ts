@@ -15,7 +15,7 @@ const mirrorSettings = {
 };
 
 /** Where the private copies of users' repositories are. */
-export const mirrorsDirectory = (stateDirectory: string): string => join(stateDirectory, 'repositories');
+const mirrorsDirectory = (stateDirectory: string): string => join(stateDirectory, 'repositories');
 
 /** The lock to hold while worktrees of a mirror are added or removed, or the mirror itself is made. */
 export const mirrorLock = (mirror: string): string => mirror.replace(/\.git$/, '.lock');

@@ -39,7 +39,7 @@ export const readFile: Tool = {
 };
 
 /** The lines of a text; a line break at its end begins no further line. */
-export function linesOf(text: string): string[] {
+function linesOf(text: string): string[] {
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === '') lines.pop();
   return lines;

@@ -8,7 +8,7 @@ import { isGitName } from './policy.ts';
  *
  * @param stepId `<runId>/<number>`
  */
-export function stepRef(stepId: string): string {
+function stepRef(stepId: string): string {
   const names = stepId.split('/');
   if (names.length !== 2) throw new Error(`${JSON.stringify(stepId)} is not a step's id: <runId>/<number>.`);
   return `refs/switchyard/steps/${names.map(requireName).join('/')}`;

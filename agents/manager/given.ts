@@ -17,7 +17,7 @@ export const base = 'b'.repeat(40);
 /** When every task of the tests is accepted, milliseconds since 1970 UTC. */
 export const acceptedAtMs = 1_000_000;
 
-export const repository = { path: '/srv/code', baseCommit: base, branch: 'main', uncommittedFiles: 0 };
+const repository = { path: '/srv/code', baseCommit: base, branch: 'main', uncommittedFiles: 0 };
 export const facts: AcceptanceFacts = {
   repository,
   allowedTests: ['npm test'],

@@ -33,7 +33,7 @@ export function reviewed(task: Task, run: Conclusion): Decision {
 }
 
 /** What is lacking for the changes that a review asks for and the review of them; undefined when nothing is. */
-export function lackForChanges(task: Task): Lack | undefined {
+function lackForChanges(task: Task): Lack | undefined {
   const work = task.work!;
   const hops = Math.max(0, work.hop + 2 - task.limits!.hops);
   const cycles = work.cyclesLeft === 0 ? 1 : 0;

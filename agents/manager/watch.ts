@@ -12,7 +12,7 @@ export interface WatchFacts {
 }
 
 /** How long a run may be without progress before it is asked whether anyone is there to make any. */
-export const watchMs = 10_000;
+const watchMs = 10_000;
 const watchAgainMs = 5_000;
 
 /** Says what a run waits for: no progress, and no live process of a role that it needs. */

@@ -12,7 +12,7 @@ import { argumentsText } from '../estimate.ts';
  * out what was in the server's cache, or say nothing where all of it was. So a small count alone proves nothing; a small
  * count of a prompt that was likely too long does.
  */
-export interface PromptSize {
+interface PromptSize {
   /** As few as these characters can be: hardly a text has tokens of more than six on average. */
   fewest: number;
   /** By the rule of thumb. */
@@ -28,7 +28,7 @@ const bytesAToken = 3;
 const tokensAMessage = 8;
 
 /** How many tokens the prompt of `request` may be. */
-export function promptSize(request: ModelRequest): PromptSize {
+function promptSize(request: ModelRequest): PromptSize {
   const text = request.messages
     .map((message) =>
       message.role === 'assistant'
@@ -48,7 +48,7 @@ export function promptSize(request: ModelRequest): PromptSize {
 }
 
 /** Does a server of this version refuse what does not fit, if it is told to? */
-export function refusesLongPrompts(version: string | undefined): boolean {
+function refusesLongPrompts(version: string | undefined): boolean {
   const match = /^v?(\d+)\.(\d+)\.(\d+)/.exec(version ?? '');
   // A build of one's own calls itself 0.0.0.
   if (!match) return false;

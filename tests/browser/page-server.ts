@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { contentPolicy } from '../../observability/observer/page-server.ts';
 import { root } from '../tree.ts';
 
-export const dashboardRoot = join(root, 'observability/dashboard');
+const dashboardRoot = join(root, 'observability/dashboard');
 export const builtPage = join(dashboardRoot, 'dist');
 
 const types: Record<string, string> = {

@@ -13,7 +13,7 @@ export interface Finding {
 }
 
 /** Thrown when a configuration has more states than it is worth. */
-export class TooManyStates extends Error {}
+class TooManyStates extends Error {}
 
 /**
  * Visits every state that the mesh can reach, breadth first, up to the first violation: an append or an act

@@ -71,7 +71,7 @@ export interface Faults {
   /** Sweeps at any time; those at rest are counted apart, in `restSweeps`. */
   sweep: number;
 }
-export const noFaults: Faults = {
+const noFaults: Faults = {
   crash: 0,
   lapse: 0,
   ambiguous: 0,

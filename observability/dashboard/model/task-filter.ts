@@ -11,7 +11,7 @@ export interface TaskFilter {
 export const noFilter: TaskFilter = { state: '', text: '', role: '', model: '' };
 
 /** States that go together for a person. */
-export const stateGroups: Readonly<Record<string, readonly TaskSummary['state'][]>> = {
+const stateGroups: Readonly<Record<string, readonly TaskSummary['state'][]>> = {
   open: ['queued', 'running', 'waiting', 'paused'],
   attention: ['waiting', 'paused', 'failed', 'rejected'],
 };

@@ -92,7 +92,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 }
 
 /** How much of a budget is gone. The words beside it say the same. */
-export function Meter({ part }: { part: number }) {
+function Meter({ part }: { part: number }) {
   const tone = part > 0.9 ? 'bg-stop' : part > 0.6 ? 'bg-caution' : 'bg-go';
   return (
     <span className="mt-0.5 block h-1 w-full bg-[var(--bar-wait)]" aria-hidden="true">

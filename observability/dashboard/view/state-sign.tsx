@@ -2,7 +2,7 @@ import type { TaskSummary } from '../../../schemas/query.ts';
 import type { SignName } from '../model/signs.ts';
 import { Chip, Glyph } from './sign.tsx';
 
-export const signOfState: Record<TaskSummary['state'], SignName> = {
+const signOfState: Record<TaskSummary['state'], SignName> = {
   queued: 'queued',
   running: 'working',
   waiting: 'waits',

@@ -99,7 +99,8 @@ export function fencedBy(
   return openNow.epoch === mine.epoch && isSameClaim(openNow.claim, mine.claim) ? 'mine' : 'superseded';
 }
 
-function isSameClaim(one: Claim, other: Claim): boolean {
+/** Whether two claims are of the very same delivery. */
+export function isSameClaim(one: Claim, other: Claim): boolean {
   return (
     one.sequence === other.sequence && one.deliveries === other.deliveries && one.process === other.process
   );

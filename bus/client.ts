@@ -6,11 +6,13 @@ import type { Breaker } from '../schemas/breaker.ts';
 import { taskIdOf, type Envelope } from '../schemas/envelope.ts';
 import type { Stored } from '../schemas/service.ts';
 import { journalSubject, streamNames, submitSubject } from '../schemas/subject.ts';
+import { readBacklogs, type Backlog } from './backlog.ts';
 import { readBreaker } from './breaker.ts';
 import { connect, type Bus, type Credentials } from './connect.ts';
 import { deadHeaders } from './dead-letter.ts';
 import { BrokerError } from './errors.ts';
 import { entryProblem } from './journal.ts';
+import { notFoundIsNull } from './not-found.ts';
 import { openRegistry, type Heartbeat } from './registry.ts';
 import { openVerifier, signatureHeader, type PublicKeys } from './signature.ts';
 
@@ -26,16 +28,6 @@ export interface RawEntry {
   atMs: number;
   body: Uint8Array;
   signature: string;
-}
-
-/** What waits at one of the durable consumers of the inbox. */
-export interface Backlog {
-  /** `role-coder`, `pool-local`, `timer-manager` or `submit`. */
-  consumer: string;
-  /** Not handed out yet. */
-  waiting: number;
-  /** Handed out and not finished. */
-  inHand: number;
 }
 
 export interface DeadLetter {
@@ -68,7 +60,7 @@ export interface Client {
   readAt(sequence: number): Promise<RawEntry | undefined>;
   /** The journals of all tasks, newest first, each with its events. */
   taskJournals(): Promise<{ taskId: string; events: Recorded[] }[]>;
-  /** Everything of every task from now on. */
+  /** What is said of a task while it is done, such as the words of a reply as they come; none of it is stored. */
   live(taskId: string, onLive: (kind: string, data: Record<string, unknown>) => void): () => void;
   living(): Promise<Heartbeat[]>;
   backlogs(): Promise<Backlog[]>;
@@ -262,13 +254,7 @@ export async function openClient(
       registry.stop();
       return registry.living();
     },
-    async backlogs() {
-      const found: Backlog[] = [];
-      for await (const info of bus.manager.consumers.list(streams.inbox)) {
-        found.push({ consumer: info.name, waiting: info.num_pending, inHand: info.num_ack_pending });
-      }
-      return found.toSorted((one, other) => one.consumer.localeCompare(other.consumer));
-    },
+    backlogs: () => readBacklogs(bus, namespace),
     breaker: (pool) => readBreaker({ bus, namespace, ...(verify ? { verify } : {}) }, pool),
     async deadLetters() {
       return (await deadLetterMessages()).map(deadOf);
@@ -310,9 +296,4 @@ function isInboxOf(namespace: string, role: string, subject: string): boolean {
 export function recordedOf(entry: RawEntry): Recorded {
   const event = JSON.parse(Buffer.from(entry.body).toString('utf8')) as Envelope;
   return { journal: entry.journal, sequence: entry.sequence, event, atMs: entry.atMs };
-}
-
-function notFoundIsNull(error: unknown): null {
-  if (error instanceof Error && /not found|no messages/i.test(error.message)) return null;
-  throw error;
 }

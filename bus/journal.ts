@@ -7,6 +7,7 @@ import { authorProblem, readJournalSubject, streamNames } from '../schemas/subje
 import type { Bus } from './connect.ts';
 import { PermanentError } from './errors.ts';
 import type { Log } from './log.ts';
+import { isNotFound, notFoundIsNull } from './not-found.ts';
 import { signatureHeader } from './signature.ts';
 
 /** A journal folded up to its tail as it was read. `sequence` counts rejected entries too: it is what an append expects. */
@@ -247,15 +248,6 @@ const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array) =>
 const signed = (entry: Entry) => ({ ...entry, signature: entry.header?.get(signatureHeader) ?? '' });
 
 const tailIdOf = (header: MsgHdrs | undefined) => ({ tailId: header?.get('Nats-Msg-Id') });
-
-function notFoundIsNull(error: unknown): null {
-  if (isNotFound(error)) return null;
-  throw error;
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && /not found|no messages/i.test(error.message);
-}
 
 /** All entries of one subject from a sequence on, in order. */
 async function* readJournal(

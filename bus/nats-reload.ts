@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFrom } from './read-from.ts';
 
 const LIMIT_MS = 30_000;
 
@@ -44,15 +45,4 @@ export function openReload(
     last = mine;
     return mine;
   };
-}
-
-async function readFrom(file: string, start: number): Promise<string> {
-  const handle = await open(file, 'r');
-  try {
-    const length = Math.max(0, (await handle.stat()).size - start);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
 }

@@ -11,6 +11,7 @@ import { readGreeting, readPortsFile } from './nats-ready.ts';
 import type { ListeningPort } from './nats-ready.ts';
 import { openReload } from './nats-reload.ts';
 import { findOnPath, runProgram } from './program.ts';
+import { readFrom } from './read-from.ts';
 import { lockState, recordServer, releaseState } from './state-lock.ts';
 
 /** What a server is started with. */
@@ -231,16 +232,6 @@ async function waitUntilReady({ home, child, exited, logFile, logStart, options 
 function hostFor(listen: string | undefined): string {
   if (listen === undefined || listen === '0.0.0.0') return '127.0.0.1';
   return listen === '::' ? '::1' : listen;
-}
-
-async function readFrom(file: string, start: number): Promise<string> {
-  const handle = await open(file, 'r');
-  try {
-    const length = Math.max(0, (await handle.stat()).size - start);
-    return (await handle.read(Buffer.alloc(length), 0, length, start)).buffer.toString('utf8');
-  } finally {
-    await handle.close();
-  }
 }
 
 async function stopServer(child: ChildProcess, exited: Promise<ServerExit>): Promise<void> {

@@ -16,6 +16,7 @@ import { telemetry, type Observed } from '../schemas/telemetry.ts';
 import type { Bus } from './connect.ts';
 import { entryProblem, type Believing } from './journal.ts';
 import { logInFull, type Log } from './log.ts';
+import { isNotFound, notFoundIsNull } from './not-found.ts';
 import { signatureHeader } from './signature.ts';
 
 export interface ObservedOptions extends Omit<Believing, 'log'> {
@@ -79,7 +80,7 @@ export async function openObserved(options: ObservedOptions): Promise<() => void
       for await (const entry of storedModes(bus, namespace, who)) take(entry);
     } catch (error) {
       // A batch past the end is none.
-      if (!notFound(error))
+      if (!isNotFound(error))
         log.debug({ error }, 'what is to be observed was not read; what comes from now on is heard');
     }
     apply();
@@ -125,11 +126,3 @@ async function* storedModes(
 }
 
 const mostCrashes = 100;
-
-const notFound = (error: unknown): boolean =>
-  error instanceof Error && /not found|no messages/i.test(error.message);
-
-function notFoundIsNull(error: unknown): null {
-  if (notFound(error)) return null;
-  throw error;
-}

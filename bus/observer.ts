@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { streamNames } from '../schemas/subject.ts';
-import type { Backlog } from './client.ts';
+import { readBacklogs, type Backlog } from './backlog.ts';
 import { connect, type Bus } from './connect.ts';
 import { openLog, type Log } from './log.ts';
 import { openMicro, type Endpoint } from './micro.ts';
@@ -53,12 +52,7 @@ export async function openObserver(membership: Membership): Promise<Observer> {
     log,
     process,
     living: registry.living,
-    async queues() {
-      const found: Backlog[] = [];
-      for await (const info of bus.manager.consumers.list(streamNames(namespace).inbox))
-        found.push({ consumer: info.name, waiting: info.num_pending, inHand: info.num_ack_pending });
-      return found.toSorted((one, other) => one.consumer.localeCompare(other.consumer));
-    },
+    queues: () => readBacklogs(bus, namespace),
     async serve(endpoints) {
       const micro = await openMicro(membership, { bus, process }, 'observer', endpoints);
       stopServing = () => micro.stop();

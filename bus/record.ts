@@ -4,6 +4,7 @@ import type { Envelope } from '../schemas/envelope.ts';
 import { streamNames } from '../schemas/subject.ts';
 import type { Bus } from './connect.ts';
 import { readEntry } from './journal.ts';
+import { isNotFound, notFoundIsNull } from './not-found.ts';
 import { openVerifier, signatureHeader, type PublicKeys, type Verify } from './signature.ts';
 import { openVouching } from './vouching.ts';
 
@@ -158,10 +159,9 @@ export function openRecord(
     const found: Found[] = [];
     const query = { next_by_subj: `${namespace}.event.>` };
     for (let next = sequence; found.length < batchSize;) {
-      const stored = await bus.manager.direct.getMessage(stream, { ...query, seq: next }).catch((error) => {
-        if (isNotFound(error)) return null;
-        throw error;
-      });
+      const stored = await bus.manager.direct
+        .getMessage(stream, { ...query, seq: next })
+        .catch(notFoundIsNull);
       if (!stored) break;
       found.push(foundOf(stored));
       next = stored.seq + 1;
@@ -224,8 +224,4 @@ function foundOf({ header, data: body }: StoredMsg): Found {
 function ahead<Result>(promise: Promise<Result>): Promise<Result> {
   promise.catch(() => {});
   return promise;
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && /not found|no messages/i.test(error.message);
 }

@@ -3,7 +3,7 @@ import type { Given } from '../schemas/row.ts';
 import type { Claim, Decision, Follow, Input, OpenIntent, Owed, Service } from '../schemas/service.ts';
 import { liveSubject, readJournalSubject } from '../schemas/subject.ts';
 import { admit, type Admitted } from './admit.ts';
-import { fencedBy, lookAgainMs, resolveClaim } from './claim.ts';
+import { fencedBy, isSameClaim, lookAgainMs, resolveClaim } from './claim.ts';
 import type { Bus } from './connect.ts';
 import type { DeadLetterOptions } from './dead-letter.ts';
 import type { Delivery } from './delivery.ts';
@@ -174,7 +174,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     logDecision(journal, stored);
     await reach('appended', decision.type);
     const opened = service.openIntent(stored.state);
-    if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
+    if (opened && isSameClaim(opened.claim, mine)) return { next: 'act', folded: stored };
     await relay(journal, stored);
     await reach('relayed', decision.type);
     const { againMs } = decision;
@@ -249,7 +249,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         logDecision(admitted.journal, stored);
         tellCrash(admitted.journal, intent.claim.process);
         const opened = service.openIntent(stored.state);
-        if (opened && isMine(opened.claim, mine)) return { next: 'act', folded: stored };
+        if (opened && isSameClaim(opened.claim, mine)) return { next: 'act', folded: stored };
         await relay(admitted.journal, stored);
         return { next: 'end', end: { end: 'acknowledge' } };
       }
@@ -270,7 +270,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
     try {
       for (;;) {
         const intent = service.openIntent(folded.state);
-        if (!intent || !isMine(intent.claim, mine)) break;
+        if (!intent || !isSameClaim(intent.claim, mine)) break;
         const outcome = await perform(admitted, folded, intent);
         await reach('acted', `${readJournalSubject(namespace, journal)?.id}.${intent.key}.${intent.epoch}`);
         const result = await storeResult(admitted, input, mine, intent, outcome);
@@ -279,7 +279,7 @@ export function openShell<State>(options: ShellOptions<State>): Shell {
         if (result.fenced === 'no') continue;
         // My step was closed by another. If that one holds the same message for a next step, it is no longer mine.
         const open = service.openIntent(folded.state);
-        if (open && open.inputId === input.id && !isMine(open.claim, mine)) return { end: 'silent' };
+        if (open && open.inputId === input.id && !isSameClaim(open.claim, mine)) return { end: 'silent' };
         break;
       }
     } finally {
@@ -480,8 +480,5 @@ function idsIn(journal: string, data: unknown): { run?: string; call?: string; r
 }
 
 const holdingOf = (journal: string, inputId: string) => `${journal} ${inputId}`;
-
-const isMine = (claim: Claim, mine: Claim) =>
-  claim.sequence === mine.sequence && claim.deliveries === mine.deliveries && claim.process === mine.process;
 
 const isFollow = (one: Owed | Follow): one is Follow => 'follow' in one;

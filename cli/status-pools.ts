@@ -1,4 +1,4 @@
-import type { Backlog } from '../bus/client.ts';
+import type { Backlog } from '../bus/backlog.ts';
 import type { Heartbeat, ServedModel } from '../bus/registry.ts';
 import { span, type Span } from '../observability/span.ts';
 import { countText, durationText } from '../observability/wording.ts';

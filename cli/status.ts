@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import type { Backlog } from '../bus/client.ts';
+import type { Backlog } from '../bus/backlog.ts';
 import { heartbeatMs, openRegistry, type Heartbeat } from '../bus/registry.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { span, type Span } from '../observability/span.ts';

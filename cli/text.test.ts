@@ -162,7 +162,6 @@ test('output: with --json it is one document, or lines of which the last is the 
 
 test('paint: colours on a terminal only, and never against NO_COLOR', () => {
   const spans = [span('red', 'bad'), span(' plain')];
-  // oxlint-disable-next-line no-control-regex
   expect(openPaint({ isTTY: true }, {})(spans)).toMatch(/^\u001b\[31mred\u001b\[39m plain$/);
   expect(openPaint({ isTTY: true }, { NO_COLOR: '1' })(spans)).toBe('red plain');
   expect(openPaint({}, {})(spans)).toBe('red plain');

@@ -25,13 +25,10 @@ export interface Words {
 }
 
 // Terminals obey control characters, and what an agent or a program wrote is not to be obeyed.
-// oxlint-disable-next-line no-control-regex
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 
 // Colours and titles go whole, or what follows the escape character would be left as rubbish.
-const sequences =
-  // oxlint-disable-next-line no-control-regex
-  /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
+const sequences = /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]/g;
 
 /** Text from anywhere, on one line and harmless to a terminal, at most `most` characters. */
 export function plainText(text: string, most = 400): string {

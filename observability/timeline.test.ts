@@ -131,7 +131,6 @@ test('timeline: a denial stands out, and a step without a sandbox says so', () =
 test('timeline: what an agent wrote cannot steer a terminal', () => {
   const goal = 'red \u001b[31m\u001b]0;title\u0007 and\r\nnew \u202Eline';
   const line = lastLine([recorded('task.accepted', { goal })]);
-  // oxlint-disable-next-line no-control-regex
   expect(line.split('\n')[0]).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
   expect(line).toMatch(/red and new line/);
   expect(line).not.toMatch(/\[31m|title/);

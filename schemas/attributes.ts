@@ -27,7 +27,7 @@ export const attributeNamePattern = '^[a-z0-9]{1,20}$';
 
 const nameRule = new RegExp(attributeNamePattern);
 const timeRule = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
-// oxlint-disable-next-line no-control-regex -- CloudEvents forbids exactly these characters in a text
+// CloudEvents forbids exactly these characters in a text.
 const forbidden = /[\u0000-\u001f\u007f-\u009f]/;
 const known = new Map<string, { type: string; minimum?: number }>(Object.entries(Attributes.properties));
 

@@ -47,7 +47,7 @@ test.each(writeVectors)('binding writes: $title', ({ event, structured, binary }
 
 const attributeText = fc
   .string({ unit: 'grapheme', minLength: 1, maxLength: 30 })
-  // oxlint-disable-next-line no-control-regex -- what CloudEvents forbids
+  // What CloudEvents forbids.
   .filter((text) => text.isWellFormed() && !/[\u0000-\u001f\u007f-\u009f]/.test(text));
 const anyEvent = fc.record(
   {

@@ -1,4 +1,4 @@
-import { git, type GitRequest, requireObjectId, splitNul, tryGit } from './git.ts';
+import { fetchFlags, git, type GitRequest, hasCommit, requireObjectId, splitNul, tryGit } from './git.ts';
 
 /** Where a person finds the work: the branch that a task's work is on. */
 function branchOf(taskId: string): string {
@@ -96,8 +96,7 @@ export async function publishBranch(request: {
     };
   }
   const settings = ['-c', 'fetch.writeCommitGraph=false', '-c', 'fetch.prune=false'];
-  const flags = ['--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules'];
-  const fetched = await tryGit([...settings, 'fetch', ...flags, request.mirror, `${ref}:${ref}`], user);
+  const fetched = await tryGit([...settings, 'fetch', ...fetchFlags, request.mirror, `${ref}:${ref}`], user);
   if (fetched.exitCode === 0) return { published: true, branch, commit };
   return {
     published: false,
@@ -107,8 +106,7 @@ export async function publishBranch(request: {
 
 /** Whether a commit, maybe one that the mirror has never seen, is behind another. */
 async function isPast(older: string, newer: string, mirror: string): Promise<boolean> {
-  const known = await tryGit(['cat-file', '-e', `${older}^{commit}`], { directory: mirror });
-  return known.exitCode === 0 && (await isAncestor(older, newer, { directory: mirror }));
+  return (await hasCommit(mirror, older)) && (await isAncestor(older, newer, { directory: mirror }));
 }
 
 async function checkoutOf(ref: string, request: GitRequest): Promise<string | undefined> {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { git, gitBytes, requireObjectId, tryGit } from './git.ts';
+import { fetchFlags, git, gitBytes, hasCommit, requireObjectId } from './git.ts';
 import { withLock } from './lock.ts';
 import { keptRef, makeMirror, mirrorLock, mirrorOf } from './mirror.ts';
 
@@ -44,14 +44,7 @@ export async function unbundle(mirror: string, bundle: Uint8Array, commit: strin
   try {
     const file = join(folder, 'snapshot.bundle');
     await writeFile(file, bundle, { mode: 0o600 });
-    const flags = [
-      '--quiet',
-      '--no-tags',
-      '--no-write-fetch-head',
-      '--no-auto-maintenance',
-      '--no-recurse-submodules',
-    ];
-    await git(['fetch', ...flags, file, `${ref}:${ref}`], { directory: mirror });
+    await git(['fetch', '--quiet', ...fetchFlags, file, `${ref}:${ref}`], { directory: mirror });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -110,8 +103,7 @@ export async function mirrorFromBundle(request: {
 }
 
 async function takeIn(mirror: string, commit: string, bytes: Uint8Array): Promise<void> {
-  const known = await tryGit(['cat-file', '-e', `${commit}^{commit}`], { directory: mirror });
-  if (known.exitCode !== 0) {
+  if (!(await hasCommit(mirror, commit))) {
     // First where the history ends: a process killed in between leaves no commit whose parents are sought in vain.
     await endAt(mirror, commit);
     await git(['index-pack', '--stdin'], { directory: mirror, input: bytes });

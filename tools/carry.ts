@@ -8,7 +8,7 @@ import {
   repositoryLimitBytes,
   unbundle,
 } from './bundle.ts';
-import { GitError, requireObjectId, tryGit } from './git.ts';
+import { GitError, hasCommit } from './git.ts';
 import { withLock } from './lock.ts';
 import { ensureMirror, mirrorLock, mirrorOf } from './mirror.ts';
 
@@ -46,7 +46,8 @@ export async function bringCommit(request: {
   const { stateDirectory, repository, commit, get } = request;
   const known = mirrorOf(stateDirectory, repository);
   const isBase = commit === request.baseCommit;
-  if (!isBase && existsSync(known) && (await has(known, commit))) return { mirror: known, wasBrought: false };
+  if (!isBase && existsSync(known) && (await hasCommit(known, commit)))
+    return { mirror: known, wasBrought: false };
   let snapshot: Uint8Array | undefined;
   let { baseCommit } = request;
   if (baseCommit === undefined) {
@@ -55,7 +56,7 @@ export async function bringCommit(request: {
     if (baseCommit === undefined) throw new NotHereError(missingSnapshot(commit));
   }
   const mirror = await bringRepository({ stateDirectory, repository, baseCommit, get });
-  if (isBase || (await has(mirror, commit))) return { mirror, wasBrought: false };
+  if (isBase || (await hasCommit(mirror, commit))) return { mirror, wasBrought: false };
   snapshot ??= await get(snapshotName(commit));
   if (snapshot === undefined) throw new NotHereError(missingSnapshot(commit));
   const bundle = snapshot;
@@ -126,13 +127,6 @@ export async function keepRepository(
     return `the files of ${baseCommit} pack to more than ${limit}: only hosts that hold the repository can work on it`;
   await artifacts.put(name, bytes);
   return undefined;
-}
-
-async function has(mirror: string, commit: string): Promise<boolean> {
-  const found = await tryGit(['cat-file', '-e', `${requireObjectId(commit)}^{commit}`], {
-    directory: mirror,
-  });
-  return found.exitCode === 0;
 }
 
 const missingSnapshot = (commit: string): string =>

@@ -72,6 +72,20 @@ export async function tryGit(
   return { exitCode, stdout: stdout.toString('utf8'), stderr };
 }
 
+/** Whether a repository has a commit. */
+export async function hasCommit(directory: string, commit: string): Promise<boolean> {
+  const found = await tryGit(['cat-file', '-e', `${requireObjectId(commit)}^{commit}`], { directory });
+  return found.exitCode === 0;
+}
+
+/** For `git fetch`: what is named is brought, and nothing else is touched. */
+export const fetchFlags = [
+  '--no-tags',
+  '--no-write-fetch-head',
+  '--no-auto-maintenance',
+  '--no-recurse-submodules',
+];
+
 async function run(
   args: string[],
   request: GitRequest,

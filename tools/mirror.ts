@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { git, requireObjectId, tryGit } from './git.ts';
+import { fetchFlags, git, hasCommit, requireObjectId, tryGit } from './git.ts';
 import { withLock } from './lock.ts';
 
 /** Settings of every mirror: no clean-up behind our back, and what a ref names is on the disk before the ref is. */
@@ -99,16 +99,8 @@ async function isKept(mirror: string, commit: string): Promise<boolean> {
 
 /** Gives the commit a ref of its own, fetched from the user's repository if the mirror has it not. */
 async function keep(repository: string, mirror: string, commit: string): Promise<void> {
-  const known = await tryGit(['cat-file', '-e', `${commit}^{commit}`], { directory: mirror });
-  if (known.exitCode !== 0) {
-    const flags = [
-      '--quiet',
-      '--no-tags',
-      '--no-write-fetch-head',
-      '--no-auto-maintenance',
-      '--no-recurse-submodules',
-    ];
-    await git(['fetch', ...flags, repository, commit], { directory: mirror });
+  if (!(await hasCommit(mirror, commit))) {
+    await git(['fetch', '--quiet', ...fetchFlags, repository, commit], { directory: mirror });
   }
   await git(['update-ref', keptRef(commit), commit], { directory: mirror });
 }

@@ -65,7 +65,6 @@ export function withoutColours(text: string): string {
 }
 
 const escapeSequences =
-  // oxlint-disable-next-line no-control-regex
   /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|(?:\u001b\[|\u009b)[0-?]*[ -/]*[@-~]|\u001b[@-Z\\^_]/g;
 
 const decode = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');

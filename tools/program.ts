@@ -1,7 +1,7 @@
-import { accessSync, constants, statSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve, sep } from 'node:path';
+import { isProgram } from './is-program.ts';
 import { type ProgramEnd, startProgram } from './process.ts';
 import { removeTree } from './remove-tree.ts';
 import { programEnvironment, programPath, sandboxArguments } from './sandbox.ts';
@@ -70,14 +70,6 @@ export async function runProgram(request: ProgramRequest): Promise<ProgramResult
 
 /** Found before it is started, so that a missing program is told apart from one that fails. */
 function whyNotFound(program: string, directory: string): string | undefined {
-  const isProgram = (file: string): boolean => {
-    try {
-      accessSync(file, constants.X_OK);
-      return statSync(file).isFile();
-    } catch {
-      return false;
-    }
-  };
   if (program.includes('/')) {
     const file = resolve(directory, program);
     const known = file.startsWith(directory + sep) || file.startsWith('/usr/') || file.startsWith('/bin/');

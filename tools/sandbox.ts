@@ -1,14 +1,6 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  lstatSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { isProgram } from './is-program.ts';
 import { startProgram } from './process.ts';
 import type { Sandbox } from './tool.ts';
 
@@ -50,14 +42,6 @@ export function findBubblewrap(where: { explicit?: string | undefined; path?: st
   bwrap: string | undefined;
   why: string;
 } {
-  const isProgram = (file: string): boolean => {
-    try {
-      accessSync(file, constants.X_OK);
-      return statSync(file).isFile();
-    } catch {
-      return false;
-    }
-  };
   if (where.explicit !== undefined) {
     if (isAbsolute(where.explicit) && isProgram(where.explicit))
       return { bwrap: where.explicit, why: 'as configured' };

@@ -1,3 +1,5 @@
+import { withoutColours } from './output.ts';
+
 /** How many tests passed and failed, where the output tells. */
 export interface TestCounts {
   passed: number | null;
@@ -11,8 +13,7 @@ const unknown: TestCounts = { passed: null, failed: null };
  * cargo, go -v. Where several runners wrote one after the other the counts add up. Pure; colours are ignored.
  */
 export function readTestCounts(output: string): TestCounts {
-  // eslint-disable-next-line no-control-regex -- escape sequences are what is taken out
-  const plain = output.replaceAll(/\u001b\[[0-9;]*[A-Za-z]/g, '');
+  const plain = withoutColours(output);
   const found = [fromNode, fromVitestAndJest, fromPytest, fromCargo, fromMocha, fromGo].map((read) =>
     read(plain),
   );

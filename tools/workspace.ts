@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { git, type GitRequest, requireObjectId } from './git.ts';
+import { git, GitError, type GitRequest, requireObjectId } from './git.ts';
 import { withLock } from './lock.ts';
 import { mirrorLock } from './mirror.ts';
 import { processIdentity } from './process-identity.ts';
@@ -140,7 +140,7 @@ export async function openPool(options: {
       } catch (error) {
         // What a program left may be beyond cleaning (directories without permissions): take a new one.
         await discard(known);
-        if (!(error instanceof Error && error.name === 'GitError')) throw error;
+        if (!(error instanceof GitError)) throw error;
       }
     }
     kept += 1;

@@ -1,4 +1,5 @@
 import type { Limits } from '../schemas/bounds.ts';
+import { branchOf } from '../schemas/branch.ts';
 import { findRow, type DataOf, type EventOf } from '../schemas/catalogue.ts';
 import { saidAtMs, shortType, type Envelope } from '../schemas/envelope.ts';
 import type { Given } from '../schemas/row.ts';
@@ -165,7 +166,7 @@ function partsOf(namespace: string, first: Envelope) {
         startMs: Math.min(askedMs, decidedMs),
         role: event.sender ?? '',
         process: given?.process ?? '',
-        attributes: { ...common, [keys.taskBranch]: `switchyard/${taskId}` },
+        attributes: { ...common, [keys.taskBranch]: branchOf(taskId) },
       });
     }
     if (review && type !== 'task.waiting') {

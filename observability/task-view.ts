@@ -1,3 +1,4 @@
+import { branchOf } from '../schemas/branch.ts';
 import type { Limits } from '../schemas/bounds.ts';
 import type { DataOf, EventOf } from '../schemas/catalogue.ts';
 import { findRow } from '../schemas/catalogue.ts';
@@ -182,7 +183,7 @@ function advanceTask(view: TaskView, type: EventOf<'task'>, data: unknown, atMs:
       const { goal, repository, test, limits, notes, items, unattended: isUnattended = false } = accepted;
       const known = { ...view, goal, repository, limits, notes, isUnattended, plan: items };
       const begun = { ...known, ...(test ? { test } : {}) };
-      return begin({ ...begun, branch: `switchyard/${view.taskId}` }, accepted.next);
+      return begin({ ...begun, branch: branchOf(view.taskId) }, accepted.next);
     }
     case 'task.rejected':
       return end(view, 'rejected', atMs, (data as DataOf<'task.rejected'>).reasons);

@@ -1,19 +1,26 @@
 import Type, { type Static } from 'typebox';
 
+/** The most that these may be, also where a person adds to them. */
+export const mostLimits = { hops: 50, cycles: 20, steps: 1000 } as const;
+
 /** How far a task may go. Running out is an event with a reason, never a silent stop and never a success. */
 export const Limits = Type.Object(
   {
     hops: Type.Integer({
       minimum: 0,
-      maximum: 50,
+      maximum: mostLimits.hops,
       description: 'Hand-offs between agents within a work item',
     }),
     cycles: Type.Integer({
       minimum: 0,
-      maximum: 20,
+      maximum: mostLimits.cycles,
       description: 'Review cycles: changes asked for and made',
     }),
-    steps: Type.Integer({ minimum: 1, maximum: 1000, description: 'Model and tool calls within one run' }),
+    steps: Type.Integer({
+      minimum: 1,
+      maximum: mostLimits.steps,
+      description: 'Model and tool calls within one run',
+    }),
     attempts: Type.Integer({
       minimum: 1,
       maximum: 20,

@@ -1,10 +1,8 @@
+import { branchOf } from '../schemas/branch.ts';
 import { fetchFlags, git, type GitRequest, hasCommit, requireObjectId, splitNul, tryGit } from './git.ts';
 
-/** Where a person finds the work: the branch that a task's work is on. */
-function branchOf(taskId: string): string {
-  requireName(taskId);
-  return `switchyard/${taskId}`;
-}
+/** The branch of a task, as git takes it. */
+const nameOf = (taskId: string): string => branchOf(requireName(taskId));
 
 /**
  * A task's or run's id as part of a ref's name.
@@ -31,7 +29,7 @@ export async function advanceBranch(
   taskId: string,
   commit: string,
 ): Promise<{ commit: string; moved: boolean; reason?: string }> {
-  const ref = `refs/heads/${branchOf(taskId)}`;
+  const ref = `refs/heads/${nameOf(taskId)}`;
   requireObjectId(commit);
   const request: GitRequest = { directory: mirror };
   for (;;) {
@@ -42,7 +40,7 @@ export async function advanceBranch(
       return {
         commit: now,
         moved: false,
-        reason: `${commit} does not follow from ${now}, where ${branchOf(taskId)} is`,
+        reason: `${commit} does not follow from ${now}, where ${nameOf(taskId)} is`,
       };
     }
     const moved = await tryGit(
@@ -53,7 +51,7 @@ export async function advanceBranch(
     const after = (await tryGit(['rev-parse', '--verify', '--quiet', ref], request)).stdout.trim();
     // Somebody else moved it: look again. Anything else is a fault of ours.
     if (after === now)
-      throw new Error(`The branch ${branchOf(taskId)} could not be moved: ${moved.stderr.trim()}`);
+      throw new Error(`The branch ${nameOf(taskId)} could not be moved: ${moved.stderr.trim()}`);
   }
 }
 
@@ -73,7 +71,7 @@ export async function publishBranch(request: {
   repository: string;
   taskId: string;
 }): Promise<{ published: true; branch: string; commit: string } | { published: false; reason: string }> {
-  const branch = branchOf(request.taskId);
+  const branch = nameOf(request.taskId);
   const ref = `refs/heads/${branch}`;
   const mine = await tryGit(['rev-parse', '--verify', '--quiet', ref], { directory: request.mirror });
   if (mine.exitCode !== 0)
@@ -125,7 +123,7 @@ export type ApplyResult =
  * so: fast-forward if that is possible, else with a merge commit. A conflict is undone and reported.
  */
 export async function applyBranch(request: { repository: string; taskId: string }): Promise<ApplyResult> {
-  const branch = branchOf(request.taskId);
+  const branch = nameOf(request.taskId);
   const user: GitRequest = { directory: request.repository, asUser: true };
   const refuse = (reason: string, files: string[] = []): ApplyResult => ({ applied: false, reason, files });
 

@@ -1,3 +1,4 @@
+import { branchOf } from '../../schemas/branch.ts';
 import type { DataOf } from '../../schemas/catalogue.ts';
 import { quoteWord } from '../../schemas/command-line.ts';
 import { noSpend } from '../../schemas/work.ts';
@@ -20,7 +21,7 @@ export function failureOf(
     findings: more.findings ?? [],
     spend: more.spend ?? noSpend,
     // The branch is made by the first commit.
-    ...(commit === task.repository!.baseCommit ? {} : { commit, branch: `switchyard/${task.taskId}` }),
+    ...(commit === task.repository!.baseCommit ? {} : { commit, branch: branchOf(task.taskId) }),
     ...(tests ? { tests } : {}),
   };
 }

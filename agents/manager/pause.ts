@@ -6,13 +6,8 @@ import type { Task } from './task.ts';
 
 export type PauseKind = DataOf<'task.paused'>['kind'];
 
-/** What a pause records beyond its reason, so that resuming goes on where the work stands. */
-export type Paused = Omit<DataOf<'task.paused'>, 'given'> & {
-  /** The last commit of the run that ended. */
-  commit?: string;
-  /** The run that would have started, when the pause fell between two runs. */
-  next?: Work;
-};
+/** What a pause records, so that resuming goes on where the work stands. */
+export type Paused = Omit<DataOf<'task.paused'>, 'given'>;
 
 /** Why a task waits for a person, and what it left behind. */
 export interface Pause {
@@ -23,7 +18,9 @@ export interface Pause {
   /** Time that passes from here on is not the task's. */
   sinceMs: number;
   findings: Finding[];
+  /** The last commit of the run that ended. */
   commit?: string;
+  /** The run that would have started, when the pause fell between two runs. */
   next?: Work;
 }
 
@@ -77,24 +74,20 @@ export function interrupt(task: Task, kind: PauseKind, reason: string, lack: Lac
 /** A resume that brings too little is answered by the pause it meets, with a command that brings all that is lacking. */
 export function stillPaused(task: Task, held: Pause, lacks: { reason: string; lack: Lack }[]): Decision {
   const lack: Lack = Object.assign({}, ...lacks.map((one) => one.lack));
-  const data: Paused = {
-    kind: held.kind,
-    reason: lacks.map((one) => one.reason).join('; '),
-    mend: resumeWith(task.taskId, lack),
-    findings: held.findings,
-    spend: noSpend,
-    ...(held.commit ? { commit: held.commit } : {}),
-    ...(held.next ? { next: held.next } : {}),
-  };
-  return { do: 'append', type: 'task.paused', data: { ...data }, ...boundsOf(task) };
+  const reason = lacks.map((one) => one.reason).join('; ');
+  return pausedAgain(task, held, { kind: held.kind, reason, mend: resumeWith(task.taskId, lack) });
 }
 
 /** A resume that names a model there is not starts nothing: the task stays paused, with all that is there to choose from. */
 export function pausedForModel(task: Task, held: Pause, why: string, first: string | undefined): Decision {
+  const mend = `./switchyard resume ${task.taskId}${first === undefined ? '' : ` --model ${first}`}`;
+  return pausedAgain(task, held, { kind: 'model', reason: `the model ${why}`, mend });
+}
+
+/** What the pause before had left behind is left behind as it was. */
+function pausedAgain(task: Task, held: Pause, why: Pick<Paused, 'kind' | 'reason' | 'mend'>): Decision {
   const data: Paused = {
-    kind: 'model',
-    reason: `the model ${why}`,
-    mend: `./switchyard resume ${task.taskId}${first === undefined ? '' : ` --model ${first}`}`,
+    ...why,
     findings: held.findings,
     spend: noSpend,
     ...(held.commit ? { commit: held.commit } : {}),

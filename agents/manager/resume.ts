@@ -1,4 +1,4 @@
-import type { Limits } from '../../schemas/bounds.ts';
+import { mostLimits, type Limits } from '../../schemas/bounds.ts';
 import type { DataOf } from '../../schemas/catalogue.ts';
 import type { Decision, Input } from '../../schemas/service.ts';
 import { addSpend, noSpend } from '../../schemas/work.ts';
@@ -34,9 +34,6 @@ const answersTo: Record<Resumption, readonly PauseKind[]> = {
 /** How often a resume is put back while the run that was stopped has not said where it ended. */
 const mostWaits = 20;
 const waitMs = 250;
-
-/** The most that the contract lets each bound be; see schemas/bounds.ts. */
-const most = { hops: 50, cycles: 20, steps: 1000 } as const;
 
 /** What is looked up before a task goes on. */
 export interface ResumeFacts {
@@ -76,7 +73,7 @@ export function resume(task: Task, input: Input, { stopped, models, barred }: Re
     baselineKnown: task.baselineKnown || (held.next?.baselineKnown ?? false),
   };
   const goOn = goesOnWith(known, held, type, last?.commit);
-  if (answer !== undefined) limits.hops = Math.max(limits.hops, Math.min(most.hops, goOn.needsHop));
+  if (answer !== undefined) limits.hops = Math.max(limits.hops, Math.min(mostLimits.hops, goOn.needsHop));
   const cyclesLeft = goOn.cyclesLeft + limits.cycles - before.cycles;
 
   if (type === 'task.resume') {
@@ -134,9 +131,9 @@ function lacksOf(task: Task, granted: Granted): { reason: string; lack: Lack }[]
 function extended(limits: Limits, added: Added, deadlineMs: number): Limits {
   return {
     ...limits,
-    hops: Math.max(limits.hops, Math.min(most.hops, limits.hops + (added.hops ?? 0))),
-    cycles: Math.max(limits.cycles, Math.min(most.cycles, limits.cycles + (added.cycles ?? 0))),
-    steps: Math.max(limits.steps, Math.min(most.steps, limits.steps + (added.steps ?? 0))),
+    hops: Math.max(limits.hops, Math.min(mostLimits.hops, limits.hops + (added.hops ?? 0))),
+    cycles: Math.max(limits.cycles, Math.min(mostLimits.cycles, limits.cycles + (added.cycles ?? 0))),
+    steps: Math.max(limits.steps, Math.min(mostLimits.steps, limits.steps + (added.steps ?? 0))),
     budgetMicroDollars: limits.budgetMicroDollars + (added.budgetMicroDollars ?? 0),
     // Counted from acceptance as ever: the time that the task was paused is added.
     deadlineMs: Math.max(1000, deadlineMs),

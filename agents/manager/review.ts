@@ -1,3 +1,4 @@
+import { branchOf } from '../../schemas/branch.ts';
 import type { Decision } from '../../schemas/service.ts';
 import type { Finding } from '../../schemas/work.ts';
 import type { Conclusion } from './conclusion.ts';
@@ -71,7 +72,7 @@ function approved(task: Task, run: Conclusion, advice: Finding[]): Decision {
       const reason = 'the tests fail, whatever the review says';
       return pause(task, 'failure', reason, { spend: run.spend, findings: [finding], commit: task.commit });
     }
-    const branch = `switchyard/${task.taskId}`;
+    const branch = branchOf(task.taskId);
     return {
       do: 'append',
       type: 'task.completed',

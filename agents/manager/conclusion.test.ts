@@ -5,6 +5,8 @@ import {
   acceptedAtMs,
   base,
   blocking,
+  c1,
+  c2,
   changesAsked,
   coderItem,
   ends,
@@ -24,7 +26,6 @@ import {
   type When,
 } from './given.ts';
 
-const [c1, c2] = ['1'.repeat(40), '2'.repeat(40)];
 const revising = [accepted(), toReviewer(c1), changesAsked('F1')];
 const resume = `./switchyard resume ${taskId}`;
 

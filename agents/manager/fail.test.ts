@@ -5,10 +5,12 @@ import {
   asks,
   base,
   blocking,
+  c1,
+  c2,
   changesAsked,
   coderItem,
+  deadLetter,
   ends,
-  envelope,
   going,
   green,
   inputOf,
@@ -20,21 +22,15 @@ import {
   reviews,
   spend,
   taskId,
+  timesOut,
   toReviewer,
   worked,
   type Event,
   type When,
 } from './given.ts';
 
-const [c1, c2] = ['1'.repeat(40), '2'.repeat(40)];
 const unattended = accepted({ unattended: true });
 const branch = `switchyard/${taskId}`;
-const dueAtMs = acceptedAtMs + 3_600_000;
-const deadline: When = () => inputOf('task.deadline', { acceptedAtMs, dueAtMs }, dueAtMs);
-const deadLetter: When = () => {
-  const dead = { reasons: ['no'], retry: './switchyard dead retry 1' };
-  return { ...inputOf('mesh.dead_lettered', dead, nowMs), event: envelope('mesh.dead_lettered', dead) };
-};
 
 interface Row {
   it: string;
@@ -97,14 +93,14 @@ test.each<Row>([
   {
     it: 'the deadline, and stops the run',
     given: [unattended, toReviewer(c1)],
-    when: deadline,
+    when: timesOut(),
     data: { kind: 'deadline', commit: c1, branch },
     owes: ['run.stop 1'],
   },
   {
     it: 'a dead letter, which is no way on from here, and stops the run',
     given: [unattended],
-    when: deadLetter,
+    when: deadLetter(),
     data: { kind: 'dead_letter', reason: 'a message could not be handled: no' },
     owes: ['run.stop 0'],
   },

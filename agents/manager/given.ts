@@ -14,8 +14,12 @@ import { decide, outbox, type ManagerFacts } from './workflow.ts';
 export const request = { source: '/tests', id: 'request' };
 export const taskId = taskIdOf(request);
 export const base = 'b'.repeat(40);
+/** Commits of a task's workers. */
+export const [c1, c2, c3, c4] = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40), '4'.repeat(40)];
 /** When every task of the tests is accepted, milliseconds since 1970 UTC. */
 export const acceptedAtMs = 1_000_000;
+/** When a task within the standard bounds has had its time. */
+export const deadlineAtMs = acceptedAtMs + defaultLimits.deadlineMs;
 
 const repository = { path: '/srv/code', baseCommit: base, branch: 'main', uncommittedFiles: 0 };
 export const facts: AcceptanceFacts = {
@@ -223,6 +227,20 @@ export function asks(
   stopped?: StoppedRun[],
 ): When {
   return () => inputOf(type, { taskId, ...more }, nowMs, stopped ? { stopped } : undefined);
+}
+
+/** The timer of a deadline is due, or comes at another time. */
+export function timesOut(dueAtMs = deadlineAtMs, atMs = dueAtMs): When {
+  return () => inputOf('task.deadline', { acceptedAtMs, dueAtMs }, atMs);
+}
+
+/** A message of this task, or of another, was given up. */
+export function deadLetter(subject = taskId): When {
+  return () => {
+    const dead = { reasons: ['no'], retry: './switchyard dead retry 1' };
+    const input = inputOf('mesh.dead_lettered', dead, nowMs);
+    return { ...input, event: { ...input.event!, subject } };
+  };
 }
 
 export interface Met {

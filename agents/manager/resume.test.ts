@@ -6,6 +6,10 @@ import {
   asks,
   base,
   blocking,
+  c1,
+  c2,
+  c3,
+  c4,
   changesAsked,
   fold,
   going,
@@ -27,7 +31,6 @@ import {
 import type { PauseKind } from './pause.ts';
 import type { StoppedRun } from './task.ts';
 
-const [c1, c2, c3, c4] = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40), '4'.repeat(40)];
 const inReview = [accepted(), toReviewer(c1)];
 /** Five hops made, no cycle left. */
 const atTheBound = [...inReview, changesAsked('F1'), toReviewer(c2), changesAsked('F2'), toReviewer(c3)];

@@ -3,6 +3,9 @@ import {
   accepted,
   advice,
   blocking,
+  c1,
+  c2,
+  c3,
   changesAsked,
   coderItem,
   ends,
@@ -19,7 +22,6 @@ import {
   type When,
 } from './given.ts';
 
-const [c1, c2, c3] = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40)];
 const once = [accepted(), toReviewer(c1)];
 const twice = [...once, changesAsked('F1'), toReviewer(c2)];
 const thrice = [...twice, changesAsked('F2'), toReviewer(c3)];

@@ -3,9 +3,12 @@ import {
   accepted,
   acceptedAtMs,
   asks,
+  c1,
+  c2,
   changesAsked,
+  deadLetter,
+  deadlineAtMs,
   ends,
-  envelope,
   fold,
   going,
   green,
@@ -18,6 +21,7 @@ import {
   resumed,
   stored,
   taskId,
+  timesOut,
   toReviewer,
   worked,
   type Event,
@@ -26,22 +30,7 @@ import {
 import { evolve } from './task.ts';
 import { isOver, outbox } from './workflow.ts';
 
-const [c1, c2] = ['1'.repeat(40), '2'.repeat(40)];
 const inReview = [accepted(), toReviewer(c1)];
-const deadline =
-  (dueAtMs: number, atMs: number): When =>
-  () =>
-    inputOf('task.deadline', { acceptedAtMs, dueAtMs }, atMs);
-const deadLetter =
-  (subject = taskId): When =>
-  () => {
-    const dead = { reasons: ['no'], retry: './switchyard dead retry 1' };
-    return {
-      ...inputOf('mesh.dead_lettered', dead, nowMs),
-      event: { ...envelope('mesh.dead_lettered', dead), subject },
-    };
-  };
-
 interface Row {
   it: string;
   given: Event[];
@@ -51,7 +40,6 @@ interface Row {
 }
 
 const ended = [accepted(), () => ({ type: 'task.cancelled' as const, data: { reason: 'no more' } })];
-const dueAtMs = acceptedAtMs + 3_600_000;
 
 test.each<Row>([
   {
@@ -148,28 +136,28 @@ test.each<Row>([
   {
     it: 'the deadline pauses and stops the run',
     given: [accepted()],
-    when: deadline(dueAtMs, dueAtMs),
+    when: timesOut(),
     then: 'task.paused',
     owes: ['run.stop 0'],
   },
   {
     it: 'a deadline timer that is early is put back',
     given: [accepted()],
-    when: deadline(dueAtMs, dueAtMs - 1),
+    when: timesOut(deadlineAtMs, deadlineAtMs - 1),
     then: 'later',
     owes: going,
   },
   {
     it: 'a timer of a deadline that was moved is nothing',
     given: [accepted()],
-    when: deadline(dueAtMs - 1, dueAtMs),
+    when: timesOut(deadlineAtMs - 1, deadlineAtMs),
     then: 'nothing',
     owes: going,
   },
   {
     it: 'a deadline of a paused task is nothing',
     given: [accepted(), paused('failure')],
-    when: deadline(dueAtMs, dueAtMs),
+    when: timesOut(),
     then: 'nothing',
     owes: [],
   },

@@ -4,17 +4,17 @@ import { homedir, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import {
   entryNameOf,
+  ggufEntry,
   ollamaEntry,
-  tierOfBytes,
   type OllamaShow,
   type OllamaTag,
 } from '../config/found-entries.ts';
 import type { FoundModel } from '../config/init-file.ts';
 import { knownModel, knownModels, type KnownModel } from '../config/known-models.ts';
 import { addressOf, completeModel } from '../config/model-defaults.ts';
-import { standardMaxTokens, type ModelOptions } from '../config/model-options.ts';
+import type { ModelOptions } from '../config/model-options.ts';
 import { describeGguf, namesAt } from '../inference/check.ts';
-import { modelBackend, modelBackends } from '../schemas/model-backends.ts';
+import { modelBackends } from '../schemas/model-backends.ts';
 import { findGguf, type Place } from './gguf-files.ts';
 
 /** Where to look for models. */
@@ -118,17 +118,15 @@ async function provider(
   if (!environment[variable]) return undefined;
   const what = `the key in ${variable}`;
   const first = knownModels.filter((one) => one.provider === name).slice(0, 3);
-  const backend = modelBackend(name);
-  if (!backend) return undefined;
   return {
     what,
     models: first.map((one) => ({
       name: entryNameOf(one.model),
       from: what,
       options: {
-        backend: name as ModelOptions['backend'],
+        backend: name,
         model: one.model,
-        ...(backend.url === 'required' && { url: 'https://api.openai.com/v1' }),
+        ...(modelBackends[name].url === 'required' && { url: 'https://api.openai.com/v1' }),
         apiKeyVariable: variable,
         pool: name,
         ...aboutOf(one),
@@ -161,25 +159,26 @@ async function bedrock(environment: Record<string, string | undefined>): Promise
 }
 
 async function gguf({ places, memoryBytes = totalmem() }: Surroundings): Promise<FoundSource | undefined> {
-  const files = findGguf(places).toSorted((one, other) => other.bytes - one.bytes);
+  const files = findGguf(places);
   if (files.length === 0) return undefined;
   const damaged: string[] = [];
-  const whole = files.flatMap(({ path, bytes }) => {
-    try {
-      const header = describeGguf(path);
-      // No role asks for vectors.
-      const isEmbedder = /bert|embed/i.test(`${header.architecture} ${basename(path)}`);
-      return [{ path, bytes, header, isEmbedder }];
-    } catch {
-      damaged.push(path);
-      return [];
-    }
-  });
+  const whole = files
+    .flatMap((path) => {
+      try {
+        const header = describeGguf(path);
+        // No role asks for vectors.
+        const isEmbedder = /bert|embed/i.test(`${header.architecture} ${basename(path)}`);
+        return [{ path, header, isEmbedder }];
+      } catch {
+        damaged.push(path);
+        return [];
+      }
+    })
+    .toSorted((one, other) => other.header.fileBytes - one.header.fileBytes);
   // One is loaded, the largest that leaves room to work; a worker each would fill the memory.
-  const loaded = whole.find((one) => !one.isEmbedder && one.bytes < memoryBytes * 0.6)?.path;
-  const models = whole.map(({ path, bytes, header, isEmbedder }): FoundModel => {
-    const name = entryNameOf(basename(path).replace(/(-00001-of-\d{5})?\.gguf$/i, ''));
-    const contextTokens = Math.min(header.contextTokens ?? 8192, 32_768);
+  const loaded = whole.find((one) => !one.isEmbedder && one.header.fileBytes < memoryBytes * 0.6)?.path;
+  const models = whole.map(({ path, header, isEmbedder }): FoundModel => {
+    const { name, options } = ggufEntry(path, header);
     const use = isEmbedder
       ? 'it writes vectors, which no role asks for'
       : path === loaded
@@ -189,16 +188,10 @@ async function gguf({ places, memoryBytes = totalmem() }: Surroundings): Promise
       name,
       from: `${header.quantisation}, ${(header.fileBytes / 1e9).toFixed(1)} GB; ${use}`,
       options: {
-        backend: 'llama',
-        file: path,
-        pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
-        contextTokens,
-        maxTokens: standardMaxTokens(contextTokens),
-        tier: tierOfBytes(bytes),
+        ...options,
         ...(path !== loaded && { workers: 0 }),
-        ...(isEmbedder && { capabilities: ['embeddings'] as const }),
-        tags: ['local'],
-      } as FoundModel['options'],
+        ...(isEmbedder && { capabilities: ['embeddings' as const] }),
+      },
     };
   });
   const note = damaged.length > 0 ? `no whole GGUF file: ${damaged.join(', ')}` : undefined;

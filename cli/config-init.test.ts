@@ -5,6 +5,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -164,6 +165,17 @@ test('config init: of the GGUF files one is loaded, with the context it was made
   // None is loaded that would fill the memory.
   const [small] = await look({}, { places, memoryBytes: 1000 });
   expect(small!.models.map((one) => one.options.workers)).toEqual([0, 0]);
+});
+
+test('config init: a model in parts is as large as all of them', async () => {
+  const first = writeModel(join(folder, 'tiny-00001-of-00003.gguf'), { parts: 3 });
+  const places = [{ folder, depth: 1 }];
+  // The first part would leave room to work.
+  const memoryBytes = 3 * statSync(first).size;
+  const [source] = await look({}, { places, memoryBytes });
+  expect(source!.models).toMatchObject([{ name: 'tiny', options: { workers: 0 } }]);
+  const [roomy] = await look({}, { places, memoryBytes: 2 * memoryBytes });
+  expect(roomy!.models[0]!.options.workers).toBeUndefined();
 });
 
 test('config init: no gpu-worker is started for a model of vectors, which no role asks', async () => {

@@ -3,13 +3,6 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 
-/** A GGUF file that was found. */
-export interface GgufFile {
-  /** As it is named there; of a link, the link. */
-  path: string;
-  bytes: number;
-}
-
 /** A folder to look through, and how deep. */
 export interface Place {
   folder: string;
@@ -46,11 +39,11 @@ const mostEntries = 20_000;
 const mostFiles = 50;
 
 /**
- * The GGUF files in some folders, each once however it is linked: of a split one its first part, with the size of
- * that. What cannot be read is passed over; after so many entries it stops.
+ * The GGUF files in some folders, each once however it is linked, by the name that it has there: of a split one its first
+ * part. What cannot be read is passed over; after so many entries it stops.
  */
-export function findGguf(places: Place[]): GgufFile[] {
-  const found = new Map<string, GgufFile>();
+export function findGguf(places: Place[]): string[] {
+  const found = new Map<string, string>();
   let left = mostEntries;
   const look = (folder: string, depth: number): void => {
     for (const entry of entriesOf(folder)) {
@@ -60,7 +53,7 @@ export function findGguf(places: Place[]): GgufFile[] {
         if (depth > 1 && entry.name !== 'node_modules' && entry.name !== '.git') look(path, depth - 1);
       } else if (isModel(entry.name)) {
         const real = realOf(path);
-        if (real !== undefined && !found.has(real.path)) found.set(real.path, { path, bytes: real.bytes });
+        if (real !== undefined && !found.has(real)) found.set(real, path);
       }
     }
   };
@@ -84,11 +77,10 @@ function entriesOf(folder: string) {
   }
 }
 
-function realOf(path: string): { path: string; bytes: number } | undefined {
+function realOf(path: string): string | undefined {
   try {
     const real = realpathSync(path);
-    const about = statSync(real);
-    return about.isFile() ? { path: real, bytes: about.size } : undefined;
+    return statSync(real).isFile() ? real : undefined;
   } catch {
     return undefined;
   }

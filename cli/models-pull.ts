@@ -1,8 +1,7 @@
 import { join, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { entryNameOf, tierOfBytes } from '../config/found-entries.ts';
+import { ggufEntry } from '../config/found-entries.ts';
 import { entryText } from '../config/init-file.ts';
-import { standardMaxTokens } from '../config/model-options.ts';
 import { describeGguf } from '../inference/check.ts';
 import { span } from '../observability/span.ts';
 import { countText, durationText } from '../observability/wording.ts';
@@ -59,7 +58,7 @@ export function registerModelsPull(models: Command): void {
           );
         }
       });
-      const entry = entryOf(fetched);
+      const entry = entryOf(fetched[0]!.file);
       output.result({ files: fetched, ...entry.facts, entry: entry.options, name: entry.name }, [
         ...fetched.map((one) => [
           span(one.resumedFromBytes === undefined ? 'is there: ' : 'fetched: ', 'good'),
@@ -78,31 +77,14 @@ export function registerModelsPull(models: Command): void {
   );
 }
 
-/** What would stand under `models`. Throws CommandError where the file is no model. */
-function entryOf(fetched: Pick<Fetched, 'file'>[]) {
-  const { file } = fetched[0]!;
+/** What would stand under `models`. Throws BackendError where the file is no model. */
+function entryOf(file: string) {
   const header = describeGguf(file);
-  const name = entryNameOf(
-    file
-      .split('/')
-      .at(-1)!
-      .replace(/(-00001-of-\d{5})?\.gguf$/i, ''),
-  );
-  const contextTokens = Math.min(header.contextTokens ?? 8192, 32_768);
-  const { architecture, quantisation, fileBytes } = header;
+  const { architecture, quantisation, fileBytes, contextTokens: madeForTokens } = header;
   return {
-    name,
-    from: `${architecture}, ${quantisation}, ${sizeText(fileBytes)}${header.contextTokens ? `; made for ${header.contextTokens} tokens` : ''}`,
-    facts: { architecture, quantisation, madeForTokens: header.contextTokens },
-    options: {
-      backend: 'llama' as const,
-      file,
-      pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
-      contextTokens,
-      maxTokens: standardMaxTokens(contextTokens),
-      tier: tierOfBytes(fileBytes),
-      tags: ['local'],
-    },
+    ...ggufEntry(file, header),
+    from: `${architecture}, ${quantisation}, ${sizeText(fileBytes)}${madeForTokens ? `; made for ${madeForTokens} tokens` : ''}`,
+    facts: { architecture, quantisation, madeForTokens },
   };
 }
 

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Capability } from '../schemas/model-backends.ts';
 import type { FoundModel } from './init-file.ts';
 import { standardMaxTokens, type ModelOptions } from './model-options.ts';
@@ -55,8 +56,29 @@ function capabilitiesOf(tag: OllamaTag, { capabilities: told }: OllamaShow): Cap
   return sees.length > 0 ? ['tools', 'json-schema', 'streaming', ...sees] : undefined;
 }
 
+/** The entry of a GGUF file; `fileBytes` is the size of all its parts, `contextTokens` what it was made for. */
+export function ggufEntry(
+  file: string,
+  header: { contextTokens: number | undefined; fileBytes: number },
+): Omit<FoundModel, 'from'> {
+  const name = entryNameOf(basename(file).replace(/(-00001-of-\d{5})?\.gguf$/i, ''));
+  const contextTokens = Math.min(header.contextTokens ?? 8192, 32_768);
+  return {
+    name,
+    options: {
+      backend: 'llama',
+      file,
+      pool: name.replaceAll(/[^A-Za-z0-9_-]/g, '-').slice(0, 64),
+      contextTokens,
+      maxTokens: standardMaxTokens(contextTokens),
+      tier: tierOfBytes(header.fileBytes),
+      tags: ['local'],
+    },
+  };
+}
+
 /** A rough guess by the size of the weights: what fits a laptop, a workstation, a server. */
-export function tierOfBytes(bytes: number): NonNullable<ModelOptions['tier']> {
+function tierOfBytes(bytes: number): NonNullable<ModelOptions['tier']> {
   if (bytes >= 40e9) return 'large';
   return bytes >= 12e9 ? 'medium' : 'small';
 }

@@ -65,6 +65,8 @@ export interface Variant {
   chatTemplate?: string | undefined;
   /** It never ends a reply by itself, so one lasts until its limit or until it is called off; for the tiny one. */
   isEndless?: boolean;
+  /** It calls itself the first of so many parts; no other is written. */
+  parts?: number;
   /** It says this and nothing else: its weights are crafted, and the vocabulary is what its reply needs. */
   reply?: SetReply;
 }
@@ -84,7 +86,7 @@ export function writeModel(path: string, variant: Variant = {}): string {
   const template = 'chatTemplate' in variant ? variant.chatTemplate : standard;
   const file = openSync(path, 'w');
   try {
-    const { header, padded } = headerOf(entriesOf(shape, vocabulary, template), all);
+    const { header, padded } = headerOf(entriesOf(shape, vocabulary, template, variant.parts), all);
     writeSync(file, header);
     for (const tensor of all) {
       let written = 0;
@@ -100,7 +102,12 @@ export function writeModel(path: string, variant: Variant = {}): string {
   return path;
 }
 
-function entriesOf(shape: Shape, vocabulary: Piece[], template: string | undefined): Entry[] {
+function entriesOf(
+  shape: Shape,
+  vocabulary: Piece[],
+  template: string | undefined,
+  parts: number | undefined,
+): Entry[] {
   const entries: Entry[] = [
     ['general.architecture', text('llama')],
     ['general.name', text(`${shape.name}, made-up weights`)],
@@ -126,6 +133,7 @@ function entriesOf(shape: Shape, vocabulary: Piece[], template: string | undefin
     ['tokenizer.ggml.add_space_prefix', boolean(false)],
   ];
   if (template !== undefined) entries.push(['tokenizer.chat_template', text(template)]);
+  if (parts !== undefined) entries.push(['split.count', u32(parts)]);
   return entries;
 }
 

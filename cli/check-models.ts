@@ -3,7 +3,7 @@ import { modelDefinitions, type ModelDefinition } from '../config/model-options.
 import { modelFlagForms } from '../inference/model-flag.ts';
 import { askModel, askModels } from './ask-model.ts';
 import { missing, ok, warning, type Checked } from './checked.ts';
-import { barredBy } from './models-named.ts';
+import { barredBy, barredMend } from './models-named.ts';
 
 /** Asks every model, or the one named, a trivial prompt: is it there, how quick is it, how much does it say? */
 export async function checkModels(
@@ -32,15 +32,8 @@ async function checkOne(
   signal: AbortSignal,
 ): Promise<Checked> {
   const name = `model ${definition.name}`;
-  if (definition.backend === 'scripted' && (await askModel(definition, environment, signal)).ok)
-    return warning(
-      name,
-      'scripted: replies that were written beforehand, not by a model',
-      'for real work name a model with --model',
-    );
   const barred = barredBy(config, definition);
-  if (barred !== undefined)
-    return warning(name, barred, 'set `mode: local+api` in switchyard.yaml, or leave the model out of it');
+  if (barred !== undefined) return warning(name, barred, barredMend);
   const {
     ok: isThere,
     latencyMs,
@@ -50,6 +43,12 @@ async function checkOne(
     mend,
   } = await askModel(definition, environment, signal);
   if (!isThere) return missing(name, problem ?? 'it does not answer', mend ?? 'see the log of its server');
+  if (definition.backend === 'scripted')
+    return warning(
+      name,
+      'scripted: replies that were written beforehand, not by a model',
+      'for real work name a model with --model',
+    );
   const speed = tokensPerSecond === undefined ? '' : `, ${tokensPerSecond} tokens/s`;
   return ok(name, `answers a trivial prompt in ${latencyMs} ms with ${replyCharacters} characters${speed}`);
 }

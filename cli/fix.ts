@@ -9,25 +9,12 @@ import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { requireCommand, requireOwnRepository } from './own-repository.ts';
 import { requireOwnModels } from './require-models.ts';
-import {
-  boundsOf,
-  submitTask,
-  unattendedOption,
-  wholePath,
-  withBounds,
-  type BoundOptions,
-} from './submission.ts';
+import { requestOf, submitTask, unattendedOption, withBounds, type TaskOptions } from './submission.ts';
 import { verb } from './verb.ts';
 
-interface Options extends BoundOptions {
-  goal?: string;
-  test?: string;
-  setup?: string;
+interface Options extends TaskOptions {
   plan?: boolean;
-  approvePlan?: boolean;
-  unattended?: boolean;
   watch: boolean;
-  verbose?: boolean;
 }
 
 export function registerFix(program: Command): void {
@@ -57,17 +44,8 @@ export function registerFix(program: Command): void {
       ['fix . --goal "Split the parser" --test "npm test" --plan --approve-plan', 'see the plan first'],
     ],
     async ({ options, environment, output }, directory) => {
-      const { goal, test, setup } = options;
-      const request = {
-        repository: wholePath(directory!),
-        ...(goal === undefined ? {} : { goal }),
-        ...(test === undefined ? {} : { test }),
-        ...(setup === undefined ? {} : { setup }),
-        plan: options.plan ? ('planner' as const) : ('single' as const),
-        ...(options.approvePlan ? { approvePlan: true } : {}),
-        ...(options.unattended ? { unattended: true } : {}),
-        ...boundsOf(options),
-      };
+      const { test, setup } = options;
+      const request = requestOf(directory!, options, options.plan ? 'planner' : 'single');
       requireValid('task.submit', request);
       request.repository = requireOwnRepository(request.repository);
       requireCommand('--test', test);

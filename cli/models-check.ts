@@ -8,7 +8,7 @@ import { askModel, askModels } from './ask-model.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { untilInterrupted } from './follow.ts';
-import { barredBy, modelsNamed } from './models-named.ts';
+import { barredBy, barredMend, modelsNamed } from './models-named.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';
 
@@ -65,14 +65,11 @@ export async function checkOne(
   environment: Record<string, string | undefined>,
   signal: AbortSignal,
 ): Promise<CheckedModel> {
-  const { name } = model;
-  const nothing = { latencyMs: 0, replyCharacters: 0 };
-  if (model.backend === 'scripted')
-    return { name, isScripted: true, ...(await askModel(model, environment, signal)) };
+  const about = { name: model.name, isScripted: model.backend === 'scripted' };
   const problem = barredBy(config, model);
-  const mend = 'set `mode: local+api` in switchyard.yaml, or leave the model out of it';
-  if (problem !== undefined) return { name, isScripted: false, ok: false, ...nothing, problem, mend };
-  return { name, isScripted: false, ...(await askModel(model, environment, signal)) };
+  if (problem !== undefined)
+    return { ...about, ok: false, latencyMs: 0, replyCharacters: 0, problem, mend: barredMend };
+  return { ...about, ...(await askModel(model, environment, signal)) };
 }
 
 function rowOf(one: CheckedModel): Span[] {

@@ -29,6 +29,9 @@ export function modelsNamed(
   return names.length === 0 ? all : all.filter((one) => names.includes(one.name));
 }
 
+/** What to do about a model that is not to be asked in this mode. */
+export const barredMend = 'set `mode: local+api` in switchyard.yaml, or leave the model out of it';
+
 /** Why a model is not to be asked in this mode; undefined where it may be. */
 export function barredBy(config: Config, model: ModelDefinition): string | undefined {
   if (mayBeAsked(config, model)) return undefined;

@@ -13,8 +13,14 @@ import { exitCodes } from './exit-codes.ts';
 import { followTask, untilInterrupted } from './follow.ts';
 import type { Output } from './output.ts';
 
-/** What a task's bounds and model are asked for with. */
-export interface BoundOptions {
+/** What `fix` and `submit` ask for in the same words. */
+export interface TaskOptions {
+  goal?: string;
+  test?: string;
+  setup?: string;
+  approvePlan?: boolean;
+  unattended?: boolean;
+  verbose?: boolean;
   model?: string;
   hops?: number;
   cycles?: number;
@@ -42,16 +48,31 @@ export const unattendedOption = [
   'nobody is there to be asked (CI, cron): the task fails, exit 5, where it would be paused',
 ] as const;
 
-/** The request for a task, as far as the bounds go. */
-export function boundsOf(options: BoundOptions): Pick<SubmitRequest, 'model' | 'limits'> {
+/** The request for a task. A repository is named from where the command is typed, and asked for by its whole path. */
+export function requestOf(
+  directory: string,
+  options: TaskOptions,
+  plan: SubmitRequest['plan'],
+): SubmitRequest {
+  const { goal, test, setup, approvePlan, unattended } = options;
+  return {
+    repository: resolve(directory),
+    ...(goal === undefined ? {} : { goal }),
+    ...(test === undefined ? {} : { test }),
+    ...(setup === undefined ? {} : { setup }),
+    ...(plan ? { plan } : {}),
+    ...(approvePlan ? { approvePlan } : {}),
+    ...(unattended ? { unattended } : {}),
+    ...boundsOf(options),
+  };
+}
+
+function boundsOf(options: TaskOptions): Pick<SubmitRequest, 'model' | 'limits'> {
   const { model, hops, cycles, steps, attempts, budget, deadline } = options;
   const limits = { hops, cycles, steps, attempts, budgetMicroDollars: budget, deadlineMs: deadline };
   const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
   return { ...(model ? { model } : {}), ...(Object.keys(given).length > 0 ? { limits: given } : {}) };
 }
-
-/** A repository is named from where the command is typed, and asked for by its whole path. */
-export const wholePath = (directory: string) => resolve(directory);
 
 export interface Submission {
   request: SubmitRequest;

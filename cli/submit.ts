@@ -3,28 +3,15 @@ import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { requireOwnModels } from './require-models.ts';
-import {
-  boundsOf,
-  submitTask,
-  unattendedOption,
-  wholePath,
-  withBounds,
-  type BoundOptions,
-} from './submission.ts';
+import { requestOf, submitTask, unattendedOption, withBounds, type TaskOptions } from './submission.ts';
 import { verb } from './verb.ts';
 
-interface Options extends BoundOptions {
-  goal?: string;
+interface Options extends TaskOptions {
   repo: string;
-  test?: string;
-  setup?: string;
   plan?: 'single' | 'planner';
-  approvePlan?: boolean;
-  unattended?: boolean;
   source?: string;
   id?: string;
   watch?: boolean;
-  verbose?: boolean;
 }
 
 export function registerSubmit(program: Command): void {
@@ -67,17 +54,7 @@ export function registerSubmit(program: Command): void {
     async ({ options, environment, output }) => {
       if (options.source !== undefined && options.id === undefined)
         throw new CommandError('--source goes with --id', 'name the request: --id ID', exitCodes.usage);
-      const { goal, test, setup, plan, approvePlan, unattended } = options;
-      const request = {
-        repository: wholePath(options.repo),
-        ...(goal === undefined ? {} : { goal }),
-        ...(test === undefined ? {} : { test }),
-        ...(setup === undefined ? {} : { setup }),
-        ...(plan ? { plan } : {}),
-        ...(approvePlan ? { approvePlan } : {}),
-        ...(unattended ? { unattended } : {}),
-        ...boundsOf(options),
-      };
+      const request = requestOf(options.repo, options, options.plan);
       const identity =
         options.id === undefined
           ? undefined

@@ -55,14 +55,18 @@ test('launcher: gives back what a dead process held, once the broker knows that 
     callback: (_, message) => void heard.push([message.subject, message.string()]),
   });
   // As long as the broker still believes in the dead process, it would hand the message to it again.
+  let asked = 0;
   const stillThere = bus.connection.subscribe('answers.here', {
-    callback: (_, message) => void message.respond('idle'),
+    callback(_, message) {
+      asked += 1;
+      message.respond('idle');
+    },
   });
   const child = await launcher.start('coder');
   expect(started, 'told before it serves').toEqual([{ pid: child.pid, process: undefined }]);
   process.kill(child.pid, 'SIGKILL');
-  await sleep(300);
-  expect(deaths).toEqual(['was killed by SIGKILL']);
+  await expect.poll(() => deaths).toEqual(['was killed by SIGKILL']);
+  await expect.poll(() => asked).toBeGreaterThan(3);
   expect(heard).toEqual([]);
   stillThere.unsubscribe();
   await expect.poll(() => heard).toEqual([['ack.one', '-NAK']]);

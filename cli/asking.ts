@@ -9,7 +9,8 @@ import type { Connection } from './connection.ts';
 import { whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
-import { followTask, untilInterrupted } from './follow.ts';
+import { followTask } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import { linesText, type Output } from './output.ts';
 import { readTaskId } from './task-id.ts';
 

@@ -53,11 +53,11 @@ export function registerDead(program: Command): void {
       withMesh({ options, environment }, async ({ client }) => {
         const letter = find(await client.deadLetters(), given!);
         output.result(shown(letter), [
-          [span('id       ', 'dim'), span(letter.id)],
+          [span('id        ', 'dim'), span(letter.id)],
           [span('waited at ', 'dim'), span(letter.subject)],
-          [span('given up ', 'dim'), span(new Date(letter.atMs).toISOString())],
-          [span('reason   ', 'dim'), span(letter.reason, 'bad', 2000)],
-          [span('put back ', 'dim'), span(`./switchyard dead retry ${letter.id}`, 'accent')],
+          [span('given up  ', 'dim'), span(new Date(letter.atMs).toISOString())],
+          [span('reason    ', 'dim'), span(letter.reason, 'bad', 2000)],
+          [span('put back  ', 'dim'), span(`./switchyard dead retry ${letter.id}`, 'accent')],
           [],
           ...bodyText(letter.body)
             .split('\n')

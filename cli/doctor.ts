@@ -18,7 +18,7 @@ import { checkModels } from './check-models.ts';
 import { missing, ok, warning, type Checked } from './checked.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import { modelOfFlag } from './model-of-flag.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';

@@ -99,20 +99,3 @@ async function sayWhySilent(client: Client, say: (line: string) => void): Promis
     // It was a hint only.
   }
 }
-
-/** Runs with a signal that Ctrl-C aborts, once; a second Ctrl-C ends the process as usual. */
-export async function untilInterrupted<Result>(
-  work: (signal: AbortSignal) => Promise<Result>,
-  timeoutMs?: number,
-): Promise<Result> {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  process.once('SIGINT', stop);
-  const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
-  try {
-    return await work(abort.signal);
-  } finally {
-    clearTimeout(timer);
-    process.removeListener('SIGINT', stop);
-  }
-}

@@ -29,3 +29,20 @@ export function openInterrupts(): Interrupts {
   });
   return { first: told.promise, onNext: (act) => void (next = act) };
 }
+
+/** Runs with a signal that Ctrl-C aborts, once; a second Ctrl-C ends the process as usual. */
+export async function untilInterrupted<Result>(
+  work: (signal: AbortSignal) => Promise<Result>,
+  timeoutMs?: number,
+): Promise<Result> {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  process.once('SIGINT', stop);
+  const timer = timeoutMs === undefined ? undefined : setTimeout(stop, timeoutMs);
+  try {
+    return await work(abort.signal);
+  } finally {
+    clearTimeout(timer);
+    process.removeListener('SIGINT', stop);
+  }
+}

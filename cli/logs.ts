@@ -3,7 +3,7 @@ import { logsDirectory } from '../config/state.ts';
 import { span, type Span, type Tone } from '../observability/span.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import type { Output } from './output.ts';
 import { readTaskId } from './task-id.ts';
 import { openTaskLogs, type LogLine } from './task-logs.ts';

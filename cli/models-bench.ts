@@ -5,7 +5,7 @@ import { measureModel } from './ask-model.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { failureOf } from './failure.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import { barredBy, modelsNamed } from './models-named.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';

@@ -7,7 +7,7 @@ import { countText } from '../observability/wording.ts';
 import { askModel, askModels } from './ask-model.ts';
 import { settingsOf } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import { barredBy, barredMend, modelsNamed } from './models-named.ts';
 import { tableOf } from './table.ts';
 import { verb } from './verb.ts';

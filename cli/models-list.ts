@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Heartbeat } from '../bus/registry.ts';
 import type { Config } from '../config/config.ts';
-import { capabilitiesOfModel, modelDefinitions, type ModelDefinition } from '../config/model-options.ts';
+import { modelDefinitions, type ModelDefinition } from '../config/model-options.ts';
 import { readRunningMesh } from '../config/running-mesh.ts';
 import { span, type Span } from '../observability/span.ts';
-import { isLocal } from '../schemas/model-backends.ts';
+import { capabilitiesOf, isLocal } from '../schemas/model-backends.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { settingsOf, withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -105,7 +105,7 @@ export function viewOfModel(config: Config, model: ModelDefinition, living?: Hea
     pool: model.pool,
     ...(model.tier && { tier: model.tier }),
     contextTokens: model.contextTokens,
-    capabilities: capabilitiesOfModel(model),
+    capabilities: capabilitiesOf(model),
     ...(model.prices && { prices: model.prices }),
     tags: model.tags,
     ...(model.url !== undefined && { url: model.url }),

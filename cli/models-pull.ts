@@ -7,7 +7,7 @@ import { span } from '../observability/span.ts';
 import { countText, durationText } from '../observability/wording.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import { modelsFolder } from './gguf-files.ts';
 import { fetchModel, type Fetched, type Progress } from './models-fetch.ts';
 import { sourcesOf, type Source } from './models-source.ts';

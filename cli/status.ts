@@ -10,7 +10,7 @@ import { roles } from '../schemas/row.ts';
 import { readDuration } from './amount.ts';
 import { withMesh, type Connection } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { untilInterrupted } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import type { Output } from './output.ts';
 import { poolNames, poolText, poolViews } from './status-pools.ts';
 import { watchAgain } from './status-watch.ts';

@@ -10,7 +10,8 @@ import { readCount, readDollars, readDuration } from './amount.ts';
 import { askAndWait, sayQueued } from './asking.ts';
 import type { Connection } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
-import { followTask, untilInterrupted } from './follow.ts';
+import { followTask } from './follow.ts';
+import { untilInterrupted } from './interrupts.ts';
 import type { Output } from './output.ts';
 
 /** What `fix` and `submit` ask for in the same words. */

@@ -1,6 +1,6 @@
-import { isLocal } from '../schemas/model-backends.ts';
+import { capabilitiesOf, isLocal } from '../schemas/model-backends.ts';
 import type { Config } from './config.ts';
-import { capabilitiesOfModel, modelDefinitions, type ModelDefinition } from './model-options.ts';
+import { modelDefinitions, type ModelDefinition } from './model-options.ts';
 import type { Environment } from './state.ts';
 
 /** True where the configuration's mode lets this model be asked. `definition` is one of `modelDefinitions`. */
@@ -18,8 +18,6 @@ export function modelsByDefault(
 ): ModelDefinition[] {
   return modelDefinitions(config.models, environment).filter(
     (model) =>
-      model.backend !== 'scripted' &&
-      capabilitiesOfModel(model).includes('tools') &&
-      mayBeAsked(config, model),
+      model.backend !== 'scripted' && capabilitiesOf(model).includes('tools') && mayBeAsked(config, model),
   );
 }

@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { backendNames, capabilities, modelBackends, type Capability } from '../schemas/model-backends.ts';
+import { backendNames, capabilities, modelBackends } from '../schemas/model-backends.ts';
 import { agentRoles } from '../schemas/row.ts';
 import { propertyEach } from './annotate.ts';
 import { completeModel } from './model-defaults.ts';
@@ -296,12 +296,4 @@ export function modelDefinitions(
   environment: Environment = process.env,
 ): ModelDefinition[] {
   return Object.entries(models).map(([name, options]) => completeModel(name, options, environment));
-}
-
-/** What a model can do: what its entry says, else what its backend declares. */
-export function capabilitiesOfModel({
-  backend,
-  capabilities: own,
-}: Pick<ModelOptions, 'backend' | 'capabilities'>): readonly Capability[] {
-  return own ?? modelBackends[backend].capabilities;
 }

@@ -1,7 +1,8 @@
+import { capabilitiesOf } from '../schemas/model-backends.ts';
 import type { AgentRole } from '../schemas/row.ts';
 import type { Config } from './config.ts';
 import { mayBeAsked, modelsByDefault } from './mode.ts';
-import { capabilitiesOfModel, modelDefinitions } from './model-options.ts';
+import { modelDefinitions } from './model-options.ts';
 import { twiceIn } from './model-problems.ts';
 import { nearest, type Problem } from './problems.ts';
 import type { Environment } from './state.ts';
@@ -33,7 +34,7 @@ function listProblems(config: Config, environment: Environment, path: Path, aske
     if (!model) {
       const known = names.length === 0 ? 'none is defined under `models`' : names.join(', ');
       say(`there is no model ${JSON.stringify(name)}; accepted: ${known}${nearest(name, names)}`);
-    } else if (!capabilitiesOfModel(model).includes('tools'))
+    } else if (!capabilitiesOf(model).includes('tools'))
       say(
         `${name} cannot call tools, and every role works with tools; name another, or give it \`tools\` under models.${name}.capabilities if it can`,
       );

@@ -9,7 +9,7 @@ import {
 import { mostSchemaTries, schemaCheck } from '../inference/act-schema.ts';
 import { BackendError, type Backend, type ModelReply, type ModelRequest } from '../inference/backend.ts';
 import { limitTime } from '../inference/backends/time-limit.ts';
-import { capabilitiesOf } from '../inference/capabilities.ts';
+import { capabilitiesOf } from '../schemas/model-backends.ts';
 import { readTextToolCall } from '../inference/text-tool-call.ts';
 import { errorsText, validatorOf } from '../inference/validators.ts';
 import { measureTogether } from './calibrate.ts';

@@ -11,7 +11,7 @@ import { openPoolBreakers } from './breaker-pools.ts';
 import { openCallLoad } from './call-load.ts';
 import { parametersOf } from './call-parameters.ts';
 import { callService } from './call-service.ts';
-import { capabilitiesOf } from './capabilities.ts';
+import { capabilitiesOf } from '../schemas/model-backends.ts';
 
 const settings = processSettings(process.argv, process.env);
 const { config } = settings;

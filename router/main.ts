@@ -5,7 +5,7 @@ import { modelsByDefault } from '../config/mode.ts';
 import { modelDefinitions } from '../config/model-options.ts';
 import { processSettings } from '../config/membership.ts';
 import type { DataOf } from '../schemas/catalogue.ts';
-import { isLocal, modelBackend } from '../schemas/model-backends.ts';
+import { capabilitiesOf, isLocal } from '../schemas/model-backends.ts';
 import type { Service } from '../schemas/service.ts';
 import { loadOf, preferredOf, withAnnounced } from './announced.ts';
 import {
@@ -43,7 +43,7 @@ const configured: Record<string, RoutableModel> = Object.fromEntries(
         ? {}
         : { cacheWriteMicroDollars: model.prices.cacheWriteMicroDollars }),
       tags: model.tags,
-      capabilities: [...(model.capabilities ?? modelBackend(model.backend)?.capabilities ?? [])],
+      capabilities: [...capabilitiesOf(model)],
       isLocal: isLocal(model),
     },
   ]),

@@ -95,6 +95,14 @@ export function modelBackend(name: string): ModelBackend | undefined {
   return Object.hasOwn(modelBackends, name) ? modelBackends[name as BackendName] : undefined;
 }
 
+/** What a model can do: what its entry says, else what its backend declares. */
+export function capabilitiesOf(definition: {
+  backend: string;
+  capabilities?: readonly Capability[] | undefined;
+}): readonly Capability[] {
+  return definition.capabilities ?? modelBackend(definition.backend)?.capabilities ?? [];
+}
+
 /**
  * True for a model that runs on this machine, so that asking it opens no connection to another. `url` is the one
  * that is asked, defaults and variables filled in; left out: the backend's own default.

@@ -1,9 +1,8 @@
 import Anthropic, { APIError } from '@anthropic-ai/sdk';
 import { Stream } from '@anthropic-ai/sdk/core/streaming';
-import { modelBackends } from '../../schemas/model-backends.ts';
+import { capabilitiesOf, modelBackends } from '../../schemas/model-backends.ts';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
 import { parseObject } from '../tool-arguments.ts';
 import { StreamError, toBackendError, wordsOf } from './anthropic-failure.ts';
 import { namesOf } from './anthropic-names.ts';

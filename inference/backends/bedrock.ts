@@ -5,7 +5,7 @@ import type {
 } from '@aws-sdk/client-bedrock-runtime';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
+import { capabilitiesOf } from '../../schemas/model-backends.ts';
 import { connect } from './bedrock-connection.ts';
 import type { Connection } from './bedrock-connection.ts';
 import { toBackendError } from './bedrock-failure.ts';

@@ -1,6 +1,6 @@
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
+import { capabilitiesOf } from '../../schemas/model-backends.ts';
 import { readGguf, requireContext } from './gguf.ts';
 
 /**

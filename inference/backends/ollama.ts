@@ -1,7 +1,6 @@
-import { modelBackends } from '../../schemas/model-backends.ts';
+import { capabilitiesOf, modelBackends } from '../../schemas/model-backends.ts';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
 import { estimateTokens } from '../estimate.ts';
 import { isObject, parseObject } from '../tool-arguments.ts';
 import { requireRoom } from './ollama-context.ts';

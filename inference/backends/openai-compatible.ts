@@ -2,7 +2,7 @@ import { APIError } from 'openai';
 import type OpenAI from 'openai';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelReply, ModelRequest } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
+import { capabilitiesOf } from '../../schemas/model-backends.ts';
 import { apiOf, isOpenAi, wantsResponses } from './openai-apis.ts';
 import { askChat, askResponses } from './openai-ask.ts';
 import { clientOf, refuseOtherThanStream } from './openai-connection.ts';

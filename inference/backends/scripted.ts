@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendError } from '../backend.ts';
 import type { Backend, ModelDefinition, ModelMessage, ModelReply, ModelRequest } from '../backend.ts';
-import { capabilitiesOf } from '../capabilities.ts';
+import { capabilitiesOf } from '../../schemas/model-backends.ts';
 import { estimateUsage } from '../estimate.ts';
 import { noRecordingFits } from './cassette-difference.ts';
 import { readCassette } from './cassette.ts';

@@ -9,7 +9,11 @@ const foreign =
 
 /** Paths of our own files that fit a glob, from the root, in order. Nothing fetched, generated or of an example. */
 export function ownFiles(...globs: string[]): string[] {
-  return globSync(globs, { cwd: root, exclude: (path) => foreign.test(path) }).sort();
+  const isForeign = (path: string) => foreign.test(path);
+  // What a glob's last part names, such as the `.git` file of a linked worktree, is not asked about by `exclude`.
+  return globSync(globs, { cwd: root, exclude: isForeign })
+    .filter((path) => !isForeign(path))
+    .sort();
 }
 
 export const textOf = (path: string): string => readFileSync(join(root, path), 'utf8');

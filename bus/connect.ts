@@ -6,9 +6,9 @@ import {
 } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { failBrokenRequests } from './broken-requests.ts';
-import { withoutPassword } from './debian-package.ts';
 import { BrokerError } from './errors.ts';
 import { isAtLeast, OLDEST_SERVER } from './nats-version.ts';
+import { withoutPassword } from './without-password.ts';
 
 export interface Credentials {
   user: string;

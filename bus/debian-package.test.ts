@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { expect, test, vi } from 'vitest';
-import { extractDebianPackage, fetchDebianPackage, withoutPassword } from './debian-package.ts';
+import { extractDebianPackage, fetchDebianPackage } from './debian-package.ts';
 import { readServerVersion, isAtLeast } from './nats-version.ts';
 import { findOnPath } from './program.ts';
 import { temporaryFolder } from './server-fixture.ts';
@@ -70,10 +70,4 @@ onDebian(titleOf('Debian package: a mirror that cannot be reached is the reason 
     /could not connect|unable to connect|connection refused/i,
   );
   vi.unstubAllEnvs();
-});
-
-test("Debian package: a mirror's password is not shown", () => {
-  expect(withoutPassword('https://user:secret@mirror.example/debian/')).toBe(
-    'https://mirror.example/debian/',
-  );
 });

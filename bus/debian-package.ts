@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { makeDownloadFolder } from './download-folder.ts';
 import { requireOnPath, runProgram } from './program.ts';
+import { withoutPassword } from './without-password.ts';
 
 /** What fetching a package needs; `say` gets one line before each download: what, how large, from where. */
 export type DebianPackageRequest = {
@@ -186,11 +187,6 @@ async function machineMirrors(aptGet: string): Promise<string[]> {
     .filter((uri) => uri !== '' && !/-security\/?$/.test(uri));
   const likeliest = mirrors.filter((uri) => /\/debian\/?$/.test(uri));
   return [...new Set([...likeliest, ...mirrors])].slice(0, 3);
-}
-
-/** A URL fit for a screen: a mirror's address may hold a password. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^/@]+@/, '//');
 }
 
 /** Bytes as a person reads them, such as `5.4 MB`. */

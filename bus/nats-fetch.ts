@@ -1,12 +1,13 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { extractDebianPackage, withoutPassword } from './debian-package.ts';
+import { extractDebianPackage } from './debian-package.ts';
 import { makeDownloadFolder } from './download-folder.ts';
 import { storeServer } from './nats-cache.ts';
 import type { ServerBinary } from './nats-cache.ts';
 import { PINNED_SERVER } from './nats-version.ts';
 import { fetchOfficialRelease, installCommand } from './official-release.ts';
 import { requireOnPath, runProgram } from './program.ts';
+import { withoutPassword } from './without-password.ts';
 
 /** What fetching a nats-server needs. */
 export type FetchServerOptions = {

@@ -9,6 +9,7 @@ import { lockStateDirectory } from '../config/state-lock.ts';
 import { writeMeshFile } from '../config/mesh-file.ts';
 import { keepOverrides } from '../config/overrides.ts';
 import { builtProgram } from '../tests/built-program.ts';
+import { freePort } from '../tests/terminal.ts';
 
 let folder: string;
 let state: string;
@@ -292,12 +293,3 @@ test('switchyard: doctor says of a dead model endpoint where it asked', async ()
   expect(code).toBe(1);
   expect(out).toContain(`127.0.0.1:${port}`);
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) =>
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port)),
-  );
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

@@ -39,7 +39,7 @@ function unknownWarnings(environment: Environment): string[] {
 
 /** Spans and logs name goals, files and failures. */
 function leavingWarnings(environment: Environment): string[] {
-  if (environment['OTEL_SDK_DISABLED'] === 'true') return [];
+  if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return [];
   return collectors.flatMap((name) => {
     const value = environment[name]?.trim();
     if (!value || isLoopback(/^\w+:\/\//.test(value) ? value : `http://${value}`)) return [];

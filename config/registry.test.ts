@@ -351,6 +351,7 @@ test.each<[Record<string, string>, string, string[]]>([
   [{ SWITCHYARD_STATE: '/x', SWITCHYARD_UID: '1000' }, '', []],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }, '', []],
   [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }, onlyLocal, []],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318', OTEL_SDK_DISABLED: 'TRUE' }, onlyLocal, []],
   [
     { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://me:hunter2@collector:4318' },
     onlyLocal,

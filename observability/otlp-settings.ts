@@ -2,9 +2,11 @@ type Environment = Record<string, string | undefined>;
 
 type Signal = 'TRACES' | 'METRICS' | 'LOGS';
 
+const isOff = (environment: Environment): boolean =>
+  environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true';
+
 /** True where a collector's address is set, for this signal or for all. */
 function hasCollector(environment: Environment, signal: Signal): boolean {
-  if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false;
   const own = {
     TRACES: environment['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'],
     METRICS: environment['OTEL_EXPORTER_OTLP_METRICS_ENDPOINT'],
@@ -25,7 +27,7 @@ export function otlpProtocolOf(environment: Environment, signal: Signal): 'grpc'
 
 /** Where spans go: as `OTEL_TRACES_EXPORTER` says, a list; where it says nothing, to the collector if there is one. */
 export function tracesExporters(environment: Environment): ('otlp' | 'file')[] {
-  if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return [];
+  if (isOff(environment)) return [];
   const asked = environment['OTEL_TRACES_EXPORTER'];
   if (!asked) return hasCollector(environment, 'TRACES') ? ['otlp'] : [];
   const names = asked.split(',').map((name) => name.trim());
@@ -34,7 +36,7 @@ export function tracesExporters(environment: Environment): ('otlp' | 'file')[] {
 
 /** The same for what each process exports while it is debugged; only a collector takes it. */
 export function exportsTo(environment: Environment, signal: 'METRICS' | 'LOGS'): boolean {
-  if (environment['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') return false;
+  if (isOff(environment)) return false;
   const asked = { METRICS: environment['OTEL_METRICS_EXPORTER'], LOGS: environment['OTEL_LOGS_EXPORTER'] }[
     signal
   ];

@@ -8,7 +8,8 @@ import { checkoutRoot } from '../config/state.ts';
 import { nearest } from '../config/problems.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
-import { poolsOf, setupEnvironment, type Say } from './mesh.ts';
+import { poolsOf, type Say } from './mesh.ts';
+import { setupEnvironment } from './process-environment.ts';
 
 /** What `start gpu-worker` takes beside the model; each is one of the worker's own arguments. */
 export interface WorkerOptions {

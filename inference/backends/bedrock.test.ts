@@ -5,7 +5,7 @@ import { backendContract } from '../../tests/backend-contract.ts';
 import { errorFrame, eventFrame, exceptionFrame } from '../../tests/bedrock-frames.ts';
 import { startBedrockServer } from '../../tests/bedrock-server.ts';
 import type { BedrockBehaviour, BedrockServer, BehaveAsBedrock } from '../../tests/bedrock-server.ts';
-import { environmentOf } from '../../cli/mesh.ts';
+import { environmentOf } from '../../cli/process-environment.ts';
 import type { Config } from '../../config/config.ts';
 import { roles } from '../../schemas/row.ts';
 import type { Role } from '../../schemas/row.ts';

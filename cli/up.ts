@@ -177,7 +177,10 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       environment,
     );
     closing.push(() => removeNatsContext(context, environment));
-    if (options.brokerOnly !== true) await startRoles(config, launcher);
+    if (options.brokerOnly !== true) {
+      const code = await Promise.race([startRoles(config, launcher), interrupts.first]);
+      if (code !== undefined) return code;
+    }
     record();
     const roles = options.brokerOnly ? 'no role yet' : `${launcher.children().length} role processes`;
     say(

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { readGoal, readText } from './given-text.ts';
 import { requireOwnModels } from './require-models.ts';
 import {
   boundsOf,
@@ -37,10 +38,11 @@ export function registerSubmit(program: Command): void {
     .requiredOption(
       '--repo <dir>',
       'the git repository to work on; its uncommitted changes are left alone and left out',
+      readText,
     )
-    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
-    .option('--test <command>', 'the test command')
-    .option('--setup <command>', 'makes a fresh worktree ready, such as "npm ci"')
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass', readGoal)
+    .option('--test <command>', 'the test command', readText)
+    .option('--setup <command>', 'makes a fresh worktree ready, such as "npm ci"', readText)
     .addOption(
       new Option('--plan <how>', 'one work item, or a planner run first').choices(['single', 'planner']),
     )
@@ -68,6 +70,8 @@ export function registerSubmit(program: Command): void {
       if (options.source !== undefined && options.id === undefined)
         throw new CommandError('--source goes with --id', 'name the request: --id ID', exitCodes.usage);
       const { goal, test, setup, plan, approvePlan, unattended } = options;
+      if (approvePlan && plan === 'single')
+        throw new CommandError('--approve-plan goes with --plan planner', undefined, exitCodes.usage);
       const request = {
         repository: wholePath(options.repo),
         ...(goal === undefined ? {} : { goal }),

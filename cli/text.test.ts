@@ -2,11 +2,12 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { emptyView, type TaskView } from '../observability/task-view.ts';
 import { span } from '../observability/span.ts';
-import { readCount, readDollars, readDuration } from './amount.ts';
+import { readCount, readCountFromOne, readDollars, readDuration, readDurationFromSecond } from './amount.ts';
 import { codeAfterKill } from './demo-kill.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError, failureOf } from './failure.ts';
+import { readGoal, readText } from './given-text.ts';
 import { openOutput, withState } from './output.ts';
 import { openPaint } from './paint.ts';
 import { tableOf } from './table.ts';
@@ -33,6 +34,22 @@ test('amount: dollars become whole micro-dollars, and no fraction is lost', () =
   ]);
   for (const text of ['', '-1', '1e3', '1,5', 'NaN']) expect(() => readDollars(text)).toThrow(/such as 1.50/);
   for (const text of ['-1', '1.5', '', 'ten']) expect(() => readCount(text)).toThrow(/whole number/);
+  expect(() => readCount('9999999999')).toThrow(/smaller number/);
+});
+
+test('amount: what would be over before it begins is none', () => {
+  expect([readCountFromOne('1'), readDurationFromSecond('1s')]).toEqual([1, 1000]);
+  expect(() => readCountFromOne('0')).toThrow(/from 1 on/);
+  expect(() => readDurationFromSecond('999ms')).toThrow(/at least 1s/);
+});
+
+test('given text: it says something, and a goal is no longer than the contract takes', () => {
+  expect([readText(' npm test'), readGoal('x'.repeat(20_000)).length]).toEqual([' npm test', 20_000]);
+  for (const text of ['', ' ', '\n\t']) {
+    expect(() => readText(text)).toThrow(/empty/);
+    expect(() => readGoal(text)).toThrow(/empty/);
+  }
+  expect(() => readGoal('x'.repeat(20_001))).toThrow(/20001 characters; at most 20000/);
 });
 
 const tasks = async () => [
@@ -193,4 +210,11 @@ test('output: commands that are shown name the state folder that was named, quot
   expect(withState('./switchyard apply 3f1c', "/var/my yard's")).toBe(
     "./switchyard --state '/var/my yard'\\''s' apply 3f1c",
   );
+  // Without a folder, for any folder, and from the folder of another host.
+  for (const [text, folder] of [
+    ['./switchyard apply 3f1c', ''],
+    ['./switchyard models list --help', '/var/yard'],
+    ['./switchyard credentials export coder --to DIR', '/var/yard'],
+  ] as const)
+    expect(withState(text, folder)).toBe(text);
 });

@@ -135,10 +135,13 @@ test('up: says that there is no model; a second one exits 1; a broker that went 
 test('up: Ctrl-C while the processes start is heard at once, and none of them stays', async () => {
   const state = join(terminal.area, 'hasty');
   const up = terminal.start(['--state', state, 'up', '--durability', 'process']);
-  await eventually(() => existsSync(join(state, 'mesh.json')), 'the processes to be started');
-  up.kill('SIGINT');
+  // `up`, the nats-server, and the first of the roles.
+  await eventually(() => processesOn(state).length > 4, 'the processes to be started');
+  // As a terminal does: to every process, also to those that do not listen yet.
+  for (const pid of processesOn(state)) process.kill(pid, 'SIGINT');
   const ended = await up.ended;
   expect(ended.error).not.toContain('is up after');
+  expect(ended.error).not.toContain('takes its place');
   expect(ended.code).toBe(130);
   expect(processesOn(state)).toEqual([]);
   expect(existsSync(join(state, 'mesh.json'))).toBe(false);

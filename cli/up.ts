@@ -159,6 +159,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
         );
       },
     });
+    // Ctrl-C reaches every process of the terminal, and some end of it before they are told to.
+    void interrupts.first.then(() => launcher.expectEnds());
     closing.push(() => stopRoles(launcher, interrupts, say));
     const record = () =>
       recordMesh(config, stateDirectory, broker, pagePort, launcher, beganAtMs, options.config);

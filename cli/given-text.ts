@@ -9,6 +9,13 @@ export function readText(text: string): string {
   return text;
 }
 
+/** One line that says something, as what names a request. */
+export function readLine(text: string): string {
+  if (/\p{Cc}/u.test(text))
+    throw new InvalidArgumentError('It holds a line break or another control character.');
+  return readText(text);
+}
+
 /** What is wanted, in words. */
 export function readGoal(text: string): string {
   if (text.length > longestGoal)

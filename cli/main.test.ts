@@ -114,6 +114,16 @@ test('switchyard: a state folder that cannot be is refused with the reason, not 
   expect(code).toBe(2);
 });
 
+test('switchyard: healthy makes no folder to look for what was started', async () => {
+  const fresh = join(folder, 'not-there');
+  for (const there of [fresh, '/proc/switchyard/state'])
+    expect(await switchyard('healthy', '--state', there)).toMatchObject({
+      code: 1,
+      error: expect.stringContaining(`./switchyard --state ${there} up`) as string,
+    });
+  expect(existsSync(fresh)).toBe(false);
+});
+
 test('switchyard: a state folder that is a file is named, whatever the verb', async () => {
   const file = join(folder, 'a-file');
   writeFileSync(file, '');
@@ -144,6 +154,8 @@ test.each([
   [['fix', '.', '--test', 'true', '--approve-plan'], '--approve-plan goes with --plan'],
   [['submit', '--repo', '.', '--test', ''], "'--test <command>' argument '' is invalid. It is empty."],
   [['submit', '--repo', '.', '--deadline', '1ms'], 'Give at least 1s'],
+  [['submit', '--repo', '.', '--id', ''], "'--id <id>' argument '' is invalid. It is empty."],
+  [['submit', '--repo', '.', '--id', 'a\nb'], 'It holds a line break'],
   [['up', '--repo', '', '--test', 'true'], "'--repo <dir>' argument '' is invalid. It is empty."],
   [['models', 'bench', '--tokens', '0'], "option '--tokens <count>' argument '0' is invalid"],
 ])('switchyard: %j is wrong usage and says what would be right', async (words, right) => {

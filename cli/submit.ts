@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
-import { readGoal, readText } from './given-text.ts';
+import { readGoal, readLine, readText } from './given-text.ts';
 import { requireOwnModels } from './require-models.ts';
 import {
   boundsOf,
@@ -51,8 +51,9 @@ export function registerSubmit(program: Command): void {
     .option(
       '--source <uri>',
       'with --id: who asks; the same source and id is the same task, however often it is sent',
+      readLine,
     )
-    .option('--id <id>', "the request's own id")
+    .option('--id <id>', "the request's own id", readLine)
     .option('--watch', 'follow the task to its end and exit by it')
     .option('--no-watch', 'print the id and exit (the default)')
     .option('--verbose', 'with --watch: also the inside of model calls');

@@ -7,7 +7,7 @@ import { codeAfterKill } from './demo-kill.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError, failureOf } from './failure.ts';
-import { readGoal, readText } from './given-text.ts';
+import { readGoal, readLine, readText } from './given-text.ts';
 import { openOutput, withState } from './output.ts';
 import { openPaint } from './paint.ts';
 import { tableOf } from './table.ts';
@@ -45,6 +45,8 @@ test('amount: what would be over before it begins is none', () => {
 
 test('given text: it says something, and a goal is no longer than the contract takes', () => {
   expect([readText(' npm test'), readGoal('x'.repeat(20_000)).length]).toEqual([' npm test', 20_000]);
+  expect(readLine('build-1')).toBe('build-1');
+  expect(() => readLine('build\n1')).toThrow(/line break/);
   for (const text of ['', ' ', '\n\t']) {
     expect(() => readText(text)).toThrow(/empty/);
     expect(() => readGoal(text)).toThrow(/empty/);

@@ -10,6 +10,7 @@ import { readCount, readCountFromOne, readDollars, readDurationFromSecond } from
 import { askAndWait, sayQueued } from './asking.ts';
 import type { Connection } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { followTask, untilInterrupted } from './follow.ts';
 import type { Output } from './output.ts';
 
@@ -67,6 +68,11 @@ export async function submitTask(mesh: Connection, submission: Submission, outpu
   const before = identity ? await client.read(taskIdOf(identity)) : [];
   const answer = await askAndWait(mesh, 'task.submit', request, identity);
   const { taskId } = answer;
+  if (answer.came === 'nothing' && answer.view.events === 0)
+    throw new CommandError(
+      'the manager could not handle the request, so there is no task',
+      './switchyard dead list says why',
+    );
   const known = before.find((one) => shortType(one.event.type) === 'task.accepted');
   if (known) output.progress(knownText(request, known.event.data as DataOf<'task.accepted'>));
   if (submission.isWatched) {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { emptyView, type TaskView } from '../observability/task-view.ts';
@@ -202,6 +203,15 @@ test('failure: what looks like a secret is not shown', () => {
     ),
   );
   expect(JSON.stringify(failure)).not.toContain('abcdefghijkl');
+});
+
+test('failure: a program that is not there is named', () => {
+  const { error } = spawnSync('no-such-program');
+  expect(failureOf(error)).toMatchObject({
+    problems: ['there is no program no-such-program on the PATH'],
+    mend: expect.stringContaining('./switchyard doctor') as string,
+    exitCode: 1,
+  });
 });
 
 test('output: commands that are shown name the state folder that was named, quoted where a shell needs it', () => {

@@ -5,6 +5,7 @@ import { emptyView, type TaskView } from '../observability/task-view.ts';
 import { span } from '../observability/span.ts';
 import { readCount, readCountFromOne, readDollars, readDuration, readDurationFromSecond } from './amount.ts';
 import { codeAfterKill } from './demo-kill.ts';
+import { requireCompleted } from './apply.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError, failureOf } from './failure.ts';
@@ -124,6 +125,19 @@ test('ending: one that failed says why, what it reached and how it is tried agai
   const running = { ...emptyView, taskId: 'x', state: 'running' as const };
   expect(whatApplies({ ...running, isUnattended: true })).toEqual(['./switchyard cancel x']);
   expect(whatApplies(running)).toContain('./switchyard pause x');
+});
+
+test('apply: a task that goes on is waited for, where one that ended is sent once more', () => {
+  const mendOf = (state: TaskView['state']) => {
+    try {
+      requireCompleted({ ...emptyView, taskId: 'x', events: 1, state });
+    } catch (error) {
+      return failureOf(error).mend;
+    }
+    return undefined;
+  };
+  expect(mendOf('running')).toMatch(/^\.\/switchyard watch x waits for its end/);
+  expect(mendOf('cancelled')).toMatch(/submit/);
 });
 
 test('ending: a denial that came in several runs is said once', () => {

@@ -69,6 +69,9 @@ export interface Launcher {
   children(): Child[];
   /** Resolves when a process reports that it holds at a fault point. */
   held(point: string): Promise<Child>;
+  /** From here on nobody takes the place of a process that ends, and its end is nothing to tell of. */
+  expectEnds(): void;
+  /** Ends all of them; resolves when the last one is gone. */
   stop(): Promise<void>;
 }
 
@@ -208,6 +211,7 @@ export function openLauncher(options: LauncherOptions): Launcher {
     },
     children: () => [...running.values()].map((one) => one.child),
     held: (point) => new Promise((resolve) => void waiting.push({ point, resolve })),
+    expectEnds: () => void (isStopping = true),
     async stop() {
       isStopping = true;
       clearInterval(tidying);

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Role } from '../schemas/row.ts';
 import type { Service } from '../schemas/service.ts';
 import { holderSubject } from '../schemas/subject.ts';
@@ -81,6 +83,8 @@ export function journalOptionsOf(membership: Membership, { bus, log }: Pick<Join
 const drainMs = 8000;
 /** The same where the launcher is gone. */
 const orphanMs = 2000;
+/** The same for a broker that does not answer. */
+const awayMs = 3000;
 
 /** Serves a role until SIGTERM or SIGINT, then drains. One shell for every role. */
 export async function serve<State>(
@@ -196,6 +200,7 @@ export async function serve<State>(
   clearInterval(beating);
   clearInterval(sweeping);
   closeSilence();
+  void goneWith(bus.connection).then(() => process.exit(0));
   await micro.stop().catch(() => {});
   await Promise.race([delivery.stop(), new Promise((resolve) => setTimeout(resolve, drainMs))]);
   await serving.close?.();
@@ -207,6 +212,18 @@ export async function serve<State>(
   const drained = bus.connection.drain().catch(() => {});
   await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 1000))]);
   process.exit(0);
+}
+
+/** Resolves when the broker has gone too, as when a machine shuts down: nothing can be given back to it. */
+async function goneWith(connection: NatsConnection): Promise<void> {
+  for (let answeredAtMs = Date.now(); Date.now() - answeredAtMs < awayMs;) {
+    const answers = connection.flush().then(
+      () => void (answeredAtMs = Date.now()),
+      () => {},
+    );
+    await Promise.race([answers, sleep(awayMs)]);
+    await sleep(200);
+  }
 }
 
 /**

@@ -11,6 +11,13 @@ export function readDuration(text: string): number {
   return Math.round(parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * unitsMs[unit!]!, 0));
 }
 
+/** The same, for what may not be over before it begins. */
+export function readDurationFromSecond(text: string): number {
+  const durationMs = readDuration(text);
+  if (durationMs < 1000) throw new InvalidArgumentError('Give at least 1s.');
+  return durationMs;
+}
+
 /** Dollars, such as `1.50`, in micro-dollars. */
 export function readDollars(text: string): number {
   if (!/^\$?\d+(\.\d{1,6})?$/.test(text.trim()))
@@ -20,6 +27,14 @@ export function readDollars(text: string): number {
 
 /** A whole number from 0 on. */
 export function readCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text.trim())) throw new InvalidArgumentError('Give a whole number.');
+  if (!/^\d+$/.test(text.trim())) throw new InvalidArgumentError('Give a whole number.');
+  if (text.trim().length > 9) throw new InvalidArgumentError('Give a smaller number.');
   return Number(text);
+}
+
+/** A whole number from 1 on. */
+export function readCountFromOne(text: string): number {
+  const count = readCount(text);
+  if (count === 0) throw new InvalidArgumentError('Give a whole number from 1 on.');
+  return count;
 }

@@ -6,7 +6,7 @@ import { viewOf, type TaskView } from '../observability/task-view.ts';
 import { countText, shortId } from '../observability/wording.ts';
 import { advanceBranch, applyBranch, publishBranch } from '../tools/branch.ts';
 import { bringCommit } from '../tools/carry.ts';
-import { whatApplies } from './ending.ts';
+import { exitCodeOf, whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { withRecord } from './stored-record.ts';
@@ -62,14 +62,18 @@ export function registerApply(program: Command): void {
   );
 }
 
-function requireCompleted(view: TaskView): { repository: string; baseCommit: string; commit: string } {
+/** Throws CommandError with what to do for a task in its state. */
+export function requireCompleted(view: TaskView): { repository: string; baseCommit: string; commit: string } {
   if (view.events === 0) throw new CommandError(`there is no task ${view.taskId}`, './switchyard list');
   if (view.state !== 'completed' || !view.repository || !view.commit) {
     const byHand =
       view.branch && view.commit ? `; what there is can be merged by hand: git merge ${view.branch}` : '';
+    const goesOn = exitCodeOf(view) === undefined;
     throw new CommandError(
       `the task is ${view.state}, and only a completed one is applied${byHand}`,
-      whatApplies(view).join('   or   '),
+      goesOn
+        ? `./switchyard watch ${view.taskId} waits for its end (after ./switchyard up, where no mesh runs)`
+        : whatApplies(view).join('   or   '),
     );
   }
   const { path, baseCommit } = view.repository;

@@ -225,6 +225,7 @@ test('config init: on a terminal each source is asked for, and a strange answer 
   });
   expect(chosen.map((one) => one.name)).toEqual(['a3', 'a1', 'd1', 'd2']);
   expect(questions).toHaveLength(4);
+  expect(questions[1]).toMatch(/^That is none of these\. Numbers from 1 to 3/);
 });
 
 test('config init: two models of one name get names of their own', () => {

@@ -85,8 +85,9 @@ export async function choose(sources: FoundSource[], ask: AskLine): Promise<Foun
     if (models.length === 0) continue;
     const list = models.map((one, place) => `  ${place + 1}  ${one.name}`).join('\n');
     const question = `\n${what}\n${list}\nUse which? Enter: all, 0: none, or numbers such as 1 3: `;
-    let places: number[] | undefined;
-    while (places === undefined) places = placesOf(await ask(question), models.length);
+    const again = `That is none of these. Numbers from 1 to ${models.length}, 0 for none, or Enter for all: `;
+    let places = placesOf(await ask(question), models.length);
+    while (places === undefined) places = placesOf(await ask(again), models.length);
     chosen.push(...places.map((place) => models[place]!));
   }
   return chosen;

@@ -76,6 +76,13 @@ function rawFailureOf(error: unknown): Failure {
     };
   }
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const [, program] = /^spawn(?:Sync)? (\S+) ENOENT/.exec(error instanceof Error ? error.message : '') ?? [];
+  if (program !== undefined)
+    return {
+      problems: [`there is no program ${program} on the PATH`],
+      mend: './switchyard doctor says what is missing',
+      exitCode: exitCodes.failure,
+    };
   if (code === 'ENOSPC')
     return {
       problems: ['the disk is full'],

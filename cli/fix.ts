@@ -7,6 +7,8 @@ import { taskIdOf } from '../schemas/envelope.ts';
 import { requireValid } from './asking.ts';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
+import { readGoal, readText } from './given-text.ts';
 import { requireCommand, requireOwnRepository } from './own-repository.ts';
 import { requireOwnModels } from './require-models.ts';
 import { requestOf, submitTask, unattendedOption, withBounds, type TaskOptions } from './submission.ts';
@@ -24,10 +26,10 @@ export function registerFix(program: Command): void {
     .description(
       'Allows the repository and the commands that you name here, submits the task and follows it to its end. Work goes on in worktrees of its own, on branch `switchyard/TASK`, from the commit that is checked out: uncommitted changes are left as they are and left out of the work. Nothing is merged until `apply`.',
     )
-    .argument('<dir>', 'the git repository')
-    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
-    .option('--test <command>', 'how to test; allows this command')
-    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
+    .argument('<dir>', 'the git repository', readText)
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass', readGoal)
+    .option('--test <command>', 'how to test; allows this command', readText)
+    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command', readText)
     .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
     .option('--approve-plan', 'with --plan: pause until you approve the plan')
     .option(...unattendedOption)
@@ -45,6 +47,8 @@ export function registerFix(program: Command): void {
     ],
     async ({ options, environment, output }, directory) => {
       const { test, setup } = options;
+      if (options.approvePlan && !options.plan)
+        throw new CommandError('--approve-plan goes with --plan', 'add --plan', exitCodes.usage);
       const request = requestOf(directory!, options, options.plan ? 'planner' : 'single');
       requireValid('task.submit', request);
       request.repository = requireOwnRepository(request.repository);

@@ -78,7 +78,7 @@ async function checkStarted(started: Started[], config: Config, stateDirectory: 
   if (started.length === 0)
     throw new CommandError(
       `nothing that was started on ${stateDirectory} runs on this host`,
-      './switchyard start ROLE',
+      './switchyard up, or ./switchyard start ROLE where it is to join a mesh',
     );
   const healthy: string[] = [];
   for (const one of started) {

@@ -45,7 +45,8 @@ test('switchyard: without a mesh a verb says how to start one, and exits 6', asy
   expect(code).toBe(6);
   expect(out).toBe('');
   expect(error).toContain(`no mesh runs on ${state}`);
-  expect(error).toContain('./switchyard up');
+  // As it stands, so that it can be typed.
+  expect(error).toContain(`./switchyard --state ${state} up`);
 });
 
 test('switchyard: with --json an error is one document on standard output, and the code is the same', async () => {
@@ -114,6 +115,26 @@ test('switchyard: a state folder that cannot be is refused with the reason, not 
   expect(code).toBe(2);
 });
 
+test('switchyard: healthy makes no folder to look for what was started', async () => {
+  const fresh = join(folder, 'not-there');
+  for (const there of [fresh, '/proc/switchyard/state'])
+    expect(await switchyard('healthy', '--state', there)).toMatchObject({
+      code: 1,
+      error: expect.stringContaining(`./switchyard --state ${there} up`) as string,
+    });
+  expect(existsSync(fresh)).toBe(false);
+});
+
+test('switchyard: a state folder that is a file is named, whatever the verb', async () => {
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  for (const verb of ['up', 'status'])
+    expect(await switchyard(verb, '--state', file)).toMatchObject({
+      code: 2,
+      error: expect.stringContaining(`the state folder ${file} cannot be used`) as string,
+    });
+});
+
 test.each([
   [['sttaus'], 'Did you mean status?'],
   [['list', '--limti', '3'], 'Did you mean --limit?'],
@@ -125,6 +146,19 @@ test.each([
   [['list', '--state-is', 'sleeping'], 'Allowed choices are running'],
   [['submit', '--repo', '.', '--source', 'ci'], '--id'],
   [['doctor', '--model', 'what'], 'ollama:NAME'],
+  [['fix', '', '--test', 'true'], "argument '' is invalid for argument 'dir'. It is empty."],
+  [['fix', '.', '--goal', '  '], "'--goal <text>' argument '  ' is invalid. It is empty."],
+  [
+    ['fix', '.', '--goal', 'x'.repeat(20_001)],
+    `argument '${'x'.repeat(80)}…' is invalid. It has 20001 characters`,
+  ],
+  [['fix', '.', '--test', 'true', '--approve-plan'], '--approve-plan goes with --plan'],
+  [['submit', '--repo', '.', '--test', ''], "'--test <command>' argument '' is invalid. It is empty."],
+  [['submit', '--repo', '.', '--deadline', '1ms'], 'Give at least 1s'],
+  [['submit', '--repo', '.', '--id', ''], "'--id <id>' argument '' is invalid. It is empty."],
+  [['submit', '--repo', '.', '--id', 'a\nb'], 'It holds a line break'],
+  [['up', '--repo', '', '--test', 'true'], "'--repo <dir>' argument '' is invalid. It is empty."],
+  [['models', 'bench', '--tokens', '0'], "option '--tokens <count>' argument '0' is invalid"],
 ])('switchyard: %j is wrong usage and says what would be right', async (words, right) => {
   const { code, error } = await switchyard(...words);
   expect(error).toContain(right);

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { git } from '../tests/yard-parts.ts';
-import { freePort, openTerminal, type Terminal } from '../tests/terminal.ts';
+import { eventually, git } from '../tests/yard-parts.ts';
+import { freePort, openTerminal, processesOn, type Terminal } from '../tests/terminal.ts';
 
 // What a person does with the demo, and what comes when a broker goes.
 let terminal: Terminal;
@@ -130,6 +130,21 @@ test('up: says that there is no model; a second one exits 1; a broker that went 
   const ended = await following.ended;
   expect(ended.error).toContain('./switchyard');
   expect(ended.code).toBe(6);
+});
+
+test('up: Ctrl-C while the processes start is heard at once, and none of them stays', async () => {
+  const state = join(terminal.area, 'hasty');
+  const up = terminal.start(['--state', state, 'up', '--durability', 'process']);
+  // `up`, the nats-server, and the first of the roles.
+  await eventually(() => processesOn(state).length > 4, 'the processes to be started');
+  // As a terminal does: to every process, also to those that do not listen yet.
+  for (const pid of processesOn(state)) process.kill(pid, 'SIGINT');
+  const ended = await up.ended;
+  expect(ended.error).not.toContain('is up after');
+  expect(ended.error).not.toContain('takes its place');
+  expect(ended.code).toBe(130);
+  expect(processesOn(state)).toEqual([]);
+  expect(existsSync(join(state, 'mesh.json'))).toBe(false);
 });
 
 test('up: a port that another program took since is passed over', async () => {

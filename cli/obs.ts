@@ -43,6 +43,7 @@ export function registerObs(program: Command): void {
           throw usage('--role and --process name two things', './switchyard obs debug --role coder');
         if (mode !== 'debug' && forMs !== undefined)
           throw usage('--for is for debug', './switchyard obs debug --for 5m');
+        if (mode === 'debug' && process !== undefined) await requireAlive(mesh, process);
         const modes = openModes(await optionsOf(mesh));
         if (mode !== undefined) {
           await modes.set({
@@ -63,6 +64,13 @@ export function registerObs(program: Command): void {
 
 const isForAll = ({ role, process }: ModeWindow) => role === undefined && process === undefined;
 const usage = (problem: string, mend: string) => new CommandError(problem, mend, exitCodes.usage);
+
+/** A process that is no more is never debugged, and one that is not yet has no name. */
+async function requireAlive({ client }: Connection, process: string): Promise<void> {
+  const living = await client.living();
+  if (living.some((one) => one.process === process)) return;
+  throw new CommandError(`no process that is alive is called "${process}"`, './switchyard status');
+}
 
 async function optionsOf({ client, namespace, stateDirectory }: Connection) {
   const { privateKey } = await readCredential(stateDirectory, 'operator');

@@ -57,10 +57,14 @@ export function openOutput(isJson: boolean, streams: Streams): Output {
   };
 }
 
-/** `./switchyard apply ID` -> `./switchyard --state DIR apply ID`, where a folder was named. */
+/**
+ * `./switchyard apply ID` -> `./switchyard --state DIR apply ID`, where a folder was named. Help is the same for every
+ * folder, and credentials are exported from that of another host.
+ */
 export function withState(text: string, stateDirectory: string | undefined): string {
-  if (stateDirectory === undefined) return text;
-  return text.replaceAll('./switchyard ', `./switchyard --state ${quoteWord(stateDirectory)} `);
+  if (!stateDirectory) return text;
+  const named = `./switchyard --state ${quoteWord(stateDirectory)} `;
+  return text.replaceAll(/\.\/switchyard (?!credentials |[a-z -]*--help)/g, () => named);
 }
 
 /** A line of the timeline with what belongs below it, indented. */

@@ -79,7 +79,9 @@ function git(
       GIT_CONFIG_GLOBAL: '/dev/null',
     },
   });
-  return error ? { status: 1, stdout: '', stderr: error.message } : answer;
+  // There is no git.
+  if (error) throw error;
+  return answer;
 }
 
 function whyNotGit(named: string, stderr: string): string {

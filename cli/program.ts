@@ -88,12 +88,20 @@ export function openProgram(): Command {
   return program;
 }
 
+/** A value that was given and is far too long to be said again. */
+const longArgument = / argument '([^]{80})[^]{40,}' is invalid/;
+
 /** Every command throws rather than exits. Help and the version are no error, and go on as they are. */
 function throwUsage(error: CommanderError, command: Command): never {
   if (error.exitCode === 0) throw error;
   // Commander shows the help where a command is missing, and has no word for it.
   const problem =
-    error.code === 'commander.help' ? 'no command was named' : error.message.replace(/^error: /, '');
+    error.code === 'commander.help'
+      ? 'no command was named'
+      : error.message
+          .replace(/^error: /, '')
+          .replace(/^command-argument value /, 'argument ')
+          .replace(longArgument, " argument '$1…' is invalid");
   const help = ['./switchyard', fullName(command), '--help'].filter(Boolean).join(' ');
   throw new CommandError(problem, help, exitCodes.usage);
 }

@@ -92,6 +92,7 @@ async function start(
       ),
   });
   const interrupts = openInterrupts();
+  void interrupts.first.then(() => launcher.expectEnds());
   let stopTelling = () => {};
   try {
     const child = await Promise.race([launcher.start(program, args), interrupts.first]);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Launcher, Program } from '../bus/launcher.ts';
@@ -50,8 +50,7 @@ export function tellStarted(
 
 /** What was started on this host with this folder and still runs. */
 export function readStarted(stateDirectory: string): Started[] {
-  mkdirSync(folderOf(stateDirectory), { recursive: true, mode: 0o700 });
-  return readdirSync(folderOf(stateDirectory)).flatMap((name) => {
+  return namesIn(folderOf(stateDirectory)).flatMap((name) => {
     if (!name.endsWith('.json')) return [];
     try {
       const started = JSON.parse(readFileSync(join(folderOf(stateDirectory), name), 'utf8')) as Started;
@@ -62,4 +61,14 @@ export function readStarted(stateDirectory: string): Started[] {
       return [];
     }
   });
+}
+
+/** Nothing is made by looking: where nothing was started there is no such folder. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw failure;
+  }
 }

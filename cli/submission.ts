@@ -6,10 +6,11 @@ import type { DataOf } from '../schemas/catalogue.ts';
 import { shortType, taskIdOf } from '../schemas/envelope.ts';
 import { span, type Span } from '../observability/span.ts';
 import { shortId } from '../observability/wording.ts';
-import { readCount, readDollars, readDuration } from './amount.ts';
+import { readCount, readCountFromOne, readDollars, readDurationFromSecond } from './amount.ts';
 import { askAndWait, sayQueued } from './asking.ts';
 import type { Connection } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
+import { CommandError } from './failure.ts';
 import { followTask } from './follow.ts';
 import { untilInterrupted } from './interrupts.ts';
 import type { Output } from './output.ts';
@@ -37,10 +38,10 @@ export function withBounds(command: Command): Command {
     .option('--model <name>', 'a configured model, for every role')
     .option('--hops <count>', 'at most so many hand-offs between agents within a work item', readCount)
     .option('--cycles <count>', 'at most so many review cycles', readCount)
-    .option('--steps <count>', 'at most so many model and tool calls within a run', readCount)
-    .option('--attempts <count>', 'at most so many red test runs within a run', readCount)
+    .option('--steps <count>', 'at most so many model and tool calls within a run', readCountFromOne)
+    .option('--attempts <count>', 'at most so many red test runs within a run', readCountFromOne)
     .option('--budget <dollars>', 'at most so much for models', readDollars)
-    .option('--deadline <time>', 'at most so long, such as 30m', readDuration);
+    .option('--deadline <time>', 'at most so long, such as 30m', readDurationFromSecond);
 }
 
 /** Of each command that asks for a task. */
@@ -89,6 +90,11 @@ export async function submitTask(mesh: Connection, submission: Submission, outpu
   const before = identity ? await client.read(taskIdOf(identity)) : [];
   const answer = await askAndWait(mesh, 'task.submit', request, identity);
   const { taskId } = answer;
+  if (answer.came === 'nothing' && answer.view.events === 0)
+    throw new CommandError(
+      'the manager could not handle the request, so there is no task',
+      './switchyard dead list says why',
+    );
   const known = before.find((one) => shortType(one.event.type) === 'task.accepted');
   if (known) output.progress(knownText(request, known.event.data as DataOf<'task.accepted'>));
   if (submission.isWatched) {

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { withMesh } from './connection.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
+import { readGoal, readLine, readText } from './given-text.ts';
 import { requireOwnModels } from './require-models.ts';
 import { requestOf, submitTask, unattendedOption, withBounds, type TaskOptions } from './submission.ts';
 import { verb } from './verb.ts';
@@ -24,10 +25,11 @@ export function registerSubmit(program: Command): void {
     .requiredOption(
       '--repo <dir>',
       'the git repository to work on; its uncommitted changes are left alone and left out',
+      readText,
     )
-    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
-    .option('--test <command>', 'the test command')
-    .option('--setup <command>', 'makes a fresh worktree ready, such as "npm ci"')
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass', readGoal)
+    .option('--test <command>', 'the test command', readText)
+    .option('--setup <command>', 'makes a fresh worktree ready, such as "npm ci"', readText)
     .addOption(
       new Option('--plan <how>', 'one work item, or a planner run first').choices(['single', 'planner']),
     )
@@ -36,8 +38,9 @@ export function registerSubmit(program: Command): void {
     .option(
       '--source <uri>',
       'with --id: who asks; the same source and id is the same task, however often it is sent',
+      readLine,
     )
-    .option('--id <id>', "the request's own id")
+    .option('--id <id>', "the request's own id", readLine)
     .option('--watch', 'follow the task to its end and exit by it')
     .option('--no-watch', 'print the id and exit (the default)')
     .option('--verbose', 'with --watch: also the inside of model calls');
@@ -54,6 +57,8 @@ export function registerSubmit(program: Command): void {
     async ({ options, environment, output }) => {
       if (options.source !== undefined && options.id === undefined)
         throw new CommandError('--source goes with --id', 'name the request: --id ID', exitCodes.usage);
+      if (options.approvePlan && options.plan === 'single')
+        throw new CommandError('--approve-plan goes with --plan planner', undefined, exitCodes.usage);
       const request = requestOf(options.repo, options, options.plan);
       const identity =
         options.id === undefined

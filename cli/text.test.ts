@@ -1,12 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { emptyView, type TaskView } from '../observability/task-view.ts';
 import { span } from '../observability/span.ts';
-import { readCount, readDollars, readDuration } from './amount.ts';
+import { readCount, readCountFromOne, readDollars, readDuration, readDurationFromSecond } from './amount.ts';
 import { codeAfterKill } from './demo-kill.ts';
+import { requireCompleted } from './apply.ts';
 import { endingText, exitCodeOf, whatApplies } from './ending.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CommandError, failureOf } from './failure.ts';
+import { readGoal, readLine, readText } from './given-text.ts';
 import { openOutput, withState } from './output.ts';
 import { openPaint } from './paint.ts';
 import { tableOf } from './table.ts';
@@ -33,6 +36,24 @@ test('amount: dollars become whole micro-dollars, and no fraction is lost', () =
   ]);
   for (const text of ['', '-1', '1e3', '1,5', 'NaN']) expect(() => readDollars(text)).toThrow(/such as 1.50/);
   for (const text of ['-1', '1.5', '', 'ten']) expect(() => readCount(text)).toThrow(/whole number/);
+  expect(() => readCount('9999999999')).toThrow(/smaller number/);
+});
+
+test('amount: what would be over before it begins is none', () => {
+  expect([readCountFromOne('1'), readDurationFromSecond('1s')]).toEqual([1, 1000]);
+  expect(() => readCountFromOne('0')).toThrow(/from 1 on/);
+  expect(() => readDurationFromSecond('999ms')).toThrow(/at least 1s/);
+});
+
+test('given text: it says something, and a goal is no longer than the contract takes', () => {
+  expect([readText(' npm test'), readGoal('x'.repeat(20_000)).length]).toEqual([' npm test', 20_000]);
+  expect(readLine('build-1')).toBe('build-1');
+  expect(() => readLine('build\n1')).toThrow(/line break/);
+  for (const text of ['', ' ', '\n\t']) {
+    expect(() => readText(text)).toThrow(/empty/);
+    expect(() => readGoal(text)).toThrow(/empty/);
+  }
+  expect(() => readGoal('x'.repeat(20_001))).toThrow(/20001 characters; at most 20000/);
 });
 
 const tasks = async () => [
@@ -104,6 +125,19 @@ test('ending: one that failed says why, what it reached and how it is tried agai
   const running = { ...emptyView, taskId: 'x', state: 'running' as const };
   expect(whatApplies({ ...running, isUnattended: true })).toEqual(['./switchyard cancel x']);
   expect(whatApplies(running)).toContain('./switchyard pause x');
+});
+
+test('apply: a task that goes on is waited for, where one that ended is sent once more', () => {
+  const mendOf = (state: TaskView['state']) => {
+    try {
+      requireCompleted({ ...emptyView, taskId: 'x', events: 1, state });
+    } catch (error) {
+      return failureOf(error).mend;
+    }
+    return undefined;
+  };
+  expect(mendOf('running')).toMatch(/^\.\/switchyard watch x waits for its end/);
+  expect(mendOf('cancelled')).toMatch(/submit/);
 });
 
 test('ending: a denial that came in several runs is said once', () => {
@@ -184,6 +218,15 @@ test('failure: what looks like a secret is not shown', () => {
   expect(JSON.stringify(failure)).not.toContain('abcdefghijkl');
 });
 
+test('failure: a program that is not there is named', () => {
+  const { error } = spawnSync('no-such-program');
+  expect(failureOf(error)).toMatchObject({
+    problems: ['there is no program no-such-program on the PATH'],
+    mend: expect.stringContaining('./switchyard doctor') as string,
+    exitCode: 1,
+  });
+});
+
 test('output: commands that are shown name the state folder that was named, quoted where a shell needs it', () => {
   expect(withState('go on with ./switchyard resume 3f1c', undefined)).toBe(
     'go on with ./switchyard resume 3f1c',
@@ -192,4 +235,11 @@ test('output: commands that are shown name the state folder that was named, quot
   expect(withState('./switchyard apply 3f1c', "/var/my yard's")).toBe(
     "./switchyard --state '/var/my yard'\\''s' apply 3f1c",
   );
+  // Without a folder, for any folder, and from the folder of another host.
+  for (const [text, folder] of [
+    ['./switchyard apply 3f1c', ''],
+    ['./switchyard models list --help', '/var/yard'],
+    ['./switchyard credentials export coder --to DIR', '/var/yard'],
+  ] as const)
+    expect(withState(text, folder)).toBe(text);
 });

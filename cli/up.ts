@@ -23,6 +23,7 @@ import { exitCodes } from './exit-codes.ts';
 import { CommandError } from './failure.ts';
 import { findSandbox, sayDemoUnheld, sayUnheld } from './find-sandbox.ts';
 import { runFirstTask } from './first-task.ts';
+import { readGoal, readText } from './given-text.ts';
 import { requireLlama, startWorkers } from './gpu-worker.ts';
 import { openInterrupts } from './interrupts.ts';
 import { keepBroker } from './keep-broker.ts';
@@ -56,10 +57,10 @@ export function registerUp(program: Command): void {
     .option('--demo', 'run the demo task, with replies that were written beforehand')
     .option('--once', 'end when the task has ended; exit 0 only if it completed')
     .option('--broker-only', 'start the broker and its streams, but no role')
-    .option('--repo <dir>', 'a git repository to work on; allows it')
-    .option('--goal <text>', 'what is wanted; left out: that the tests pass')
-    .option('--test <command>', 'how to test; allows this command')
-    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command')
+    .option('--repo <dir>', 'a git repository to work on; allows it', readText)
+    .option('--goal <text>', 'what is wanted; left out: that the tests pass', readGoal)
+    .option('--test <command>', 'how to test; allows this command', readText)
+    .option('--setup <command>', 'makes a fresh worktree ready, with network; allows this command', readText)
     .option('--plan', 'let the planner divide the goal into work items first; else it is one item')
     .option(...unattendedOption)
     .option('--model <model>', `one for every role: ${modelFlagForms}`)
@@ -158,6 +159,8 @@ async function up(options: UpOptions, environment: Record<string, string | undef
         );
       },
     });
+    // Ctrl-C reaches every process of the terminal, and some end of it before they are told to.
+    void interrupts.first.then(() => launcher.expectEnds());
     closing.push(() => stopRoles(launcher, interrupts, say));
     const record = () =>
       recordMesh(config, stateDirectory, broker, pagePort, launcher, beganAtMs, options.config);
@@ -177,7 +180,10 @@ async function up(options: UpOptions, environment: Record<string, string | undef
       environment,
     );
     closing.push(() => removeNatsContext(context, environment));
-    if (options.brokerOnly !== true) await startRoles(config, launcher);
+    if (options.brokerOnly !== true) {
+      const code = await Promise.race([startRoles(config, launcher), interrupts.first]);
+      if (code !== undefined) return code;
+    }
     record();
     const roles = options.brokerOnly ? 'no role yet' : `${launcher.children().length} role processes`;
     say(

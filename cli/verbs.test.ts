@@ -335,11 +335,16 @@ test('verbs: obs debugs a role or a process for a time, and says so; what does n
   expect(coder).toMatchObject({ mode: 'debug' });
   expect(inMs(coder)).toBeGreaterThan(30_000);
   expect(inMs(coder)).toBeLessThanOrEqual(90_000);
-  const ofProcess = await obs('debug', '--process', 'coder.1');
-  const one = ofProcess.windows!.find((window) => window['process'] === 'coder.1');
+  const [alive] = /coder\.[0-9a-f]{8}/.exec((await switchyard('status')).out)!;
+  const ofProcess = await obs('debug', '--process', alive);
+  const one = ofProcess.windows!.find((window) => window['process'] === alive);
   expect(inMs(one)).toBeGreaterThan(240_000);
   expect(ofProcess.windows).toHaveLength(ofRole.windows!.length + 1);
   expect(await obs('shipping')).toMatchObject({ code: 0, mode: 'shipping' });
+  expect(await switchyard('obs', 'debug', '--process', 'coder.1')).toMatchObject({
+    code: 1,
+    error: expect.stringContaining('no process that is alive is called "coder.1"') as string,
+  });
   for (const [wrong, why] of [
     [['debug', '--role', 'coder', '--process', 'coder.1'], '--role and --process name two things'],
     [['shipping', '--for', '1m'], '--for is for debug'],

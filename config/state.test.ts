@@ -1,7 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { readMeshFile, removeMeshFile, writeMeshFile, type MeshFile } from './mesh-file.ts';
 import { writePrivateFile } from './private-file.ts';
 import { checkoutRoot, createStateDirectory, meshFile, resolveStateDirectory } from './state.ts';
@@ -10,7 +19,10 @@ let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'switchyard-state-'));
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const mesh: MeshFile = {
   name: 'switchyard',
@@ -41,6 +53,21 @@ test('state folder: it is made for its owner only and git leaves it alone', () =
   createStateDirectory(state);
   expect(statSync(state).mode & 0o777).toBe(0o700);
   expect(readFileSync(join(state, '.gitignore'), 'utf8')).toBe('*\n');
+});
+
+test("state folder: a project's folder and a home are not taken for one, and nothing in them is changed", () => {
+  const project = join(folder, 'project');
+  mkdirSync(project, { mode: 0o700 });
+  writeFileSync(join(project, '.gitignore'), 'node_modules\n');
+  expect(() => createStateDirectory(project)).toThrow(/used for something else; .* --state DIR/);
+  expect(readFileSync(join(project, '.gitignore'), 'utf8')).toBe('node_modules\n');
+
+  const home = join(folder, 'home');
+  mkdirSync(home, { mode: 0o700 });
+  writeFileSync(join(home, '.profile'), '');
+  vi.stubEnv('HOME', home);
+  expect(() => createStateDirectory(home)).toThrow(/used for something else/);
+  expect(readdirSync(home)).toEqual(['.profile']);
 });
 
 test('state folder: one that cannot be used is named with the mend', () => {

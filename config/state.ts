@@ -5,10 +5,13 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
+  realpathSync,
   statfsSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, extname, join, resolve } from 'node:path';
 import { ConfigurationError } from './configuration-error.ts';
 
@@ -23,7 +26,8 @@ export const checkoutRoot = resolve(
 
 /**
  * The folder with all that a mesh keeps: `--state DIR`, else SWITCHYARD_STATE, else `.switchyard` in the checkout.
- * Absolute; relative ones are taken from the current folder. It is not created.
+ * Absolute; relative ones are taken from the current folder. It is not created. Throws ConfigurationError where it is
+ * no folder.
  */
 export function resolveStateDirectory(request: {
   flag?: string | undefined;
@@ -31,16 +35,37 @@ export function resolveStateDirectory(request: {
   currentDirectory?: string;
 }): string {
   const asked = request.flag || request.environment['SWITCHYARD_STATE'];
-  return asked
+  const directory = asked
     ? resolve(request.currentDirectory ?? process.cwd(), asked)
     : join(checkoutRoot, '.switchyard');
+  if (isFile(directory))
+    throw new ConfigurationError([
+      `the state folder ${directory} cannot be used (it is no folder); choose another with --state DIR`,
+    ]);
+  return directory;
 }
+
+/** Also where one of the folders above is a file. */
+function isFile(path: string): boolean {
+  try {
+    return !statSync(path).isDirectory();
+  } catch (failure) {
+    return (failure as NodeJS.ErrnoException).code === 'ENOTDIR';
+  }
+}
+
+/** Has git offer nothing that lies beside it. */
+const gitignore = '*\n';
 
 /** Creates the state folder for its owner only, and keeps git from offering it. Throws ConfigurationError with the mend. */
 export function createStateDirectory(stateDirectory: string): void {
   try {
     requireRoom(stateDirectory);
     mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
+    if (isUsedOtherwise(stateDirectory))
+      throw new ConfigurationError([
+        `${stateDirectory} is used for something else; choose a folder of its own with --state DIR`,
+      ]);
     const status = statSync(stateDirectory);
     // Whoever owns the folder could put other rules and keys into it.
     if (process.getuid && status.uid !== process.getuid())
@@ -55,7 +80,7 @@ export function createStateDirectory(stateDirectory: string): void {
         ]);
       chmodSync(stateDirectory, 0o700);
     }
-    writeFileSync(join(stateDirectory, '.gitignore'), '*\n', { mode: 0o600 });
+    writeFileSync(join(stateDirectory, '.gitignore'), gitignore, { mode: 0o600 });
   } catch (failure) {
     if (failure instanceof ConfigurationError) throw failure;
     throw new ConfigurationError([
@@ -71,6 +96,21 @@ function requireRoom(folder: string): void {
   accessSync(above, constants.W_OK);
   if (above !== folder && statfsSync(above).blocks === 0)
     throw new Error(`no folder can be made in ${above}`);
+}
+
+/** True for a home folder, and for one with files that git was told to leave alone: what we put there would be lost among them. */
+function isUsedOtherwise(directory: string): boolean {
+  const file = join(directory, '.gitignore');
+  if (existsSync(file)) return readFileSync(file, 'utf8') !== gitignore;
+  return realpathSync(directory) === realHome() && !isOurs(directory);
+}
+
+function realHome(): string | undefined {
+  try {
+    return realpathSync(homedir());
+  } catch {
+    return undefined;
+  }
 }
 
 /** True for an empty folder and for one that a mesh has used before. */

@@ -72,6 +72,7 @@ test.each(planted)('secrets: %s does not survive, wherever it stands', (_, text)
 
 test.each([
   'const token = lexer.nextToken();',
+  "option '--tokens <count>' argument '0' is invalid",
   'if (password === undefined) throw new Error("no password given");',
   '  authorization: config.header,',
   'the task-runner-with-a-long-name desk-sk and risk-assessment-of-things',

@@ -73,7 +73,7 @@ const quotedMember =
 const environment =
   /(?<![A-Za-z0-9_])([A-Z][A-Z0-9_]{2,60})=(?!\$|<|process\.|os\.)("[^"\r\n]+"|'[^'\r\n]+'|[^\s"'&;]+)/g;
 const queryParameter = /([?&])([A-Za-z][\w.-]{1,60})=([^\s&#"'<>]+)/g;
-const option = /(?<![A-Za-z0-9-])(--[a-z][a-z0-9-]{1,60})([= ])(?!-)("[^"\r\n]+"|'[^'\r\n]+'|[^\s"',]+)/g;
+const option = /(?<![A-Za-z0-9-])(--[a-z][a-z0-9-]{1,60})([= ])(?!-|<)("[^"\r\n]+"|'[^'\r\n]+'|[^\s"',]+)/g;
 
 /**
  * Replaces what looks like a secret in a text: keys and tokens by their shape, credentials in URLs, and values given

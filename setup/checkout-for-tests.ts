@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readFileSync,
   realpathSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,7 +53,6 @@ export function addPackages(checkout: string, version = '1.0.0'): void {
 
 /** By version: npm takes seconds to make it, and every checkout gets the same. */
 const made = new Map<string, string>();
-process.once('exit', () => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
 function packagesOf(version: string): string {
   const known = made.get(version);

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheDirectoryOf } from '../bus/cache-directory.ts';
 import { serverBinary } from '../bus/server-fixture.ts';
@@ -17,9 +19,13 @@ export function clean(environment: Record<string, string | undefined>): void {
     if (namesSecret(name) || (ours.includes(name) && !kept.includes(name))) delete environment[name];
 }
 
+/** Where everything lies that tests write; those that a failure or a signal cuts short leave it there. */
+const area = mkdtempSync(join(tmpdir(), 'switchyard-tests-'));
+
 /** Runs once, before the first worker starts: fetches what the tests need, so that they do not race for it. */
 export async function setup(): Promise<void> {
   clean(process.env);
+  process.env['TMPDIR'] = area;
   // Of a thousand processes each would else compile the same again.
   process.env['NODE_COMPILE_CACHE'] = join(cacheDirectoryOf(process.env), 'compiled');
   execFileSync(process.execPath, [join(checkoutRoot, 'setup/programs.mjs')], { stdio: 'inherit' });
@@ -32,4 +38,8 @@ export async function setup(): Promise<void> {
     // The tests that need one fail with the same words; the others still say what they have to say.
     say(error instanceof Error ? error.message : String(error));
   }
+}
+
+export function teardown(): void {
+  rmSync(area, { recursive: true, force: true, maxRetries: 5 });
 }

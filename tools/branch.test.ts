@@ -199,3 +199,12 @@ test('apply: a conflict is undone and reported, an unfinished merge and a missin
   }
   expect(await apply()).toMatchObject({ applied: false, reason: expect.stringMatching(/unfinished/) });
 });
+
+test('apply: into a bare repository nothing is merged, and what to do there is said', async () => {
+  await published('a.txt', 'theirs\n');
+  at.git('config', 'core.bare', 'true');
+  expect(await apply()).toMatchObject({
+    applied: false,
+    reason: expect.stringMatching(/is bare.*Fetch switchyard\/task-1 from it/),
+  });
+});

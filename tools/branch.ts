@@ -129,6 +129,9 @@ export async function applyBranch(request: { repository: string; taskId: string 
 
   const tip = await tryGit(['rev-parse', '--verify', '--quiet', `refs/heads/${branch}^{commit}`], user);
   if (tip.exitCode !== 0) return refuse(`There is no branch ${branch} in ${request.repository}.`);
+  const bare = await tryGit(['rev-parse', '--is-bare-repository'], user);
+  if (bare.stdout.trim() === 'true')
+    return refuse(`It is bare, so nothing is checked out there. Fetch ${branch} from it and merge that.`);
   const head = await tryGit(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], user);
   if (head.exitCode !== 0) return refuse(`${request.repository} has nothing checked out to merge into.`);
   const [theirs, mine] = [tip.stdout.trim(), head.stdout.trim()];

@@ -1,6 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exampleEvent } from '../schemas/examples.ts';
@@ -140,7 +140,7 @@ test('verbs: fix allows what it names, and with --json ends in the one result', 
   writeFileSync(join(other, 'mine.txt'), 'not committed\n');
   const { code, lines } = await switchyard(
     'fix',
-    '../'.repeat(2) + other,
+    join('..', relative(dirname(yard.area), other)),
     '--test',
     'node --check add.js',
     '--setup',

@@ -267,10 +267,12 @@ test('page: who comes back to the list finds it as it was left, with the keyboar
     expect(await page.evaluate(isActiveInSight)).toBe(true);
     // To another view and back is no other way.
     await page.getByRole('link', { name: 'Mesh' }).press('Enter');
+    // The link says the same as the title: only the title is there once the view is.
+    await expect.poll(() => focused(page)).toBe('H1');
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Mesh');
     await page.getByRole('link', { name: 'Tasks', exact: true }).press('Enter');
+    await expect.poll(() => focused(page)).toBe('grid');
     expect(await activeText(page, 'grid')).toContain(goal);
-    expect(await focused(page)).toBe('grid');
   }));
 
 test.each([

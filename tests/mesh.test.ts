@@ -295,25 +295,26 @@ test('mesh: the same source and id is the same task however it is sent, also lon
   expect((await first.client.read(taskId)).length).toBe(events);
 });
 
+/** Nothing of a process, or of what it has open, that ended a moment ago. */
+function unlessGone(read: () => string[]): string[] {
+  try {
+    return read();
+  } catch {
+    return [];
+  }
+}
+
 /** Ports on which the processes listen, whatever the address, as the kernel lists them. */
 function listeningPorts(pids: number[]): number[] {
   const ports = new Set<number>();
   for (const pid of pids) {
-    let inodes: Set<string>;
-    try {
-      const links = readdirSync(`/proc/${pid}/fd`).map((fd) => {
-        try {
-          return readlinkSync(`/proc/${pid}/fd/${fd}`);
-        } catch {
-          return '';
-        }
-      });
-      inodes = new Set(links.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? ''));
-    } catch {
-      continue;
-    }
+    const links = unlessGone(() => readdirSync(`/proc/${pid}/fd`)).map((fd) =>
+      unlessGone(() => [readlinkSync(`/proc/${pid}/fd/${fd}`)]).join(),
+    );
+    const inodes = new Set(links.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? ''));
     for (const table of ['tcp', 'tcp6']) {
-      for (const line of readFileSync(`/proc/${pid}/net/${table}`, 'utf8').trim().split('\n').slice(1)) {
+      const lines = unlessGone(() => readFileSync(`/proc/${pid}/net/${table}`, 'utf8').trim().split('\n'));
+      for (const line of lines.slice(1)) {
         const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
         if (state === '0A' && inodes.has(inode)) ports.add(Number.parseInt(local.split(':')[1]!, 16));
       }

@@ -1,7 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-
-/** The longest goal that the contract takes. */
-const longestGoal = 20_000;
+import { longestGoal } from '../schemas/request.ts';
 
 /** A text that says something: a variable of a script that is not set leaves an empty one. */
 export function readText(text: string): string {

@@ -11,12 +11,15 @@ const request = {
 } as const;
 const strict = { additionalProperties: false } as const;
 
+/** Characters of a goal, at most. */
+export const longestGoal = 20_000;
+
 export const SubmitRequest = Type.Object(
   {
     goal: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 20_000,
+        maxLength: longestGoal,
         description: 'What is wanted; left out: that the tests pass',
       }),
     ),
